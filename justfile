@@ -55,6 +55,16 @@ test-kafka:
     cargo build --release --locked
     tests/peers/kafka.sh target/release/convoy
 
+# Open the report and the live page in headless Chromium: `just test-pages [SCREENSHOTS]`.
+test-pages *arguments:
+    cargo build --release --locked
+    python3 tests/peers/pages.py target/release/convoy "$@"
+
+# Share a consumer group with Kafka's own consumers, and kill consumers (needs Java 17, Maven and Maven Central).
+test-group:
+    cargo build --release --locked
+    tests/peers/group.sh target/release/convoy
+
 # Run against FerretDB (needs Go and its module proxy).
 test-ferretdb:
     cargo build --release --locked
@@ -99,6 +109,15 @@ fuzz-keep *targets:
 test-clients:
     cargo test --locked --test it -- --ignored clients::
 
+# Run the test kit's example, a program with rskafka and the MongoDB driver.
+test-orders *arguments:
+    cargo test --manifest-path examples/orders/Cargo.toml --target-dir target/examples --locked "$@"
+
+# Run the examples of other languages with the servers: pytest, node, go, junit (those that are installed).
+test-languages *languages:
+    cargo build --release --locked
+    examples/languages/run target/release/convoy "$@"
+
 # Run the conformance scripts with Kafka's own tools (needs Java and Maven).
 test-java:
     cargo build --release --locked
@@ -136,6 +155,10 @@ doc:
 deny:
     cargo deny check licenses bans sources
 
+# Build a wheel with the executable into `target/wheels` (needs maturin).
+wheel *arguments:
+    cd packaging && maturin build --locked "$@"
+
 # Build the image.
 image:
-    docker build --tag convoy .
+    docker build --file packaging/Dockerfile --tag convoy .

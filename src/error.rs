@@ -3,13 +3,13 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use crate::{containers, dataset, faults, pipeline, registry, report};
+use crate::{containers, dataset, faults, pipeline, registry, report, web};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
     Success,
-    /// The run finished, but its verdict or a threshold failed.
+    /// The run finished, but its verdict failed.
     Failed,
     /// The command line, the scenario or an environment variable is wrong.
     Usage,
@@ -17,6 +17,8 @@ pub enum ExitStatus {
     Environment,
     /// A bug in convoy.
     Bug,
+    /// The verdict holds, but a latency or a throughput missed its threshold.
+    ThresholdMissed,
     /// Interrupted by the user.
     Interrupted,
     /// Exit code of the command that convoy ran.
@@ -32,6 +34,7 @@ impl ExitStatus {
             Self::Usage => 2,
             Self::Environment => 3,
             Self::Bug => 4,
+            Self::ThresholdMissed => 5,
             Self::Interrupted => 130,
             Self::Command(code) => code,
         }
@@ -81,6 +84,9 @@ pub enum Error {
     Dataset(#[from] dataset::Error),
     #[error(transparent)]
     Broker(#[from] convoy_kafka_server::Error),
+    /// A topic cannot be created in the embedded broker.
+    #[error(transparent)]
+    BrokerData(#[from] convoy_kafka_server::DataError),
     #[error(transparent)]
     Store(#[from] convoy_mongodb_server::Error),
     /// The client of the Schema Registry failed.
@@ -96,6 +102,9 @@ pub enum Error {
         #[source]
         source: Box<Self>,
     },
+    /// The live page cannot be served.
+    #[error(transparent)]
+    Web(#[from] web::Error),
     #[error(transparent)]
     Pipeline(#[from] pipeline::Error),
     /// One topic cannot hold several datasets.
@@ -175,12 +184,14 @@ impl Error {
             Self::Report(error) => Some(error.hint()),
             Self::Dataset(error) => Some(error.hint().to_owned()),
             Self::Broker(error) => Some(error.hint()),
+            Self::BrokerData(error) => Some(error.hint().to_owned()),
             Self::Store(error) => Some(error.hint()),
             Self::Registry(error) => Some(error.hint()),
             Self::RegistryServer(error) => Some(error.hint()),
             Self::Port { flag, .. } => Some(format!(
                 "stop the program that uses the port, or pass another port: `--{flag} 0` uses a free one"
             )),
+            Self::Web(error) => Some(error.hint()),
             Self::Pipeline(error) => error.hint(),
             Self::OneTopic { .. } => {
                 Some("remove `--topic`, or pass one topic folder: `--dataset PATH`".to_owned())
@@ -266,6 +277,7 @@ impl Error {
             | Self::Report(_)
             | Self::Dataset(_)
             | Self::Broker(_)
+            | Self::BrokerData(_)
             | Self::Store(_)
             | Self::Registry(_)
             | Self::RegistryServer(_)
@@ -278,6 +290,7 @@ impl Error {
             | Self::WriteFile { .. }
             | Self::OpenFiles { .. }
             | Self::Load { .. }
+            | Self::Web(_)
             | Self::Stdout(_) => ExitStatus::Environment,
         }
     }

@@ -13,13 +13,16 @@
 //! ```text
 //!        fuzz ─▶ dataset, proxy, record, registry
 //!     program ─▶ cli, command, error, host, settings, terminal, text
-//!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, settings, store, suggest, terminal
-//!     command ─▶ audit, broker, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, store, summary, terminal, text
-//!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal
+//!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, report, settings, store, suggest, sweep, terminal, web
+//!     command ─▶ audit, broker, capacity, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, registry, report, run_id, settings, store, summary, sweep, terminal, text, trial, web
+//!    capacity ─▶ cause, measure, report, string_enum, text, trial
+//!       trial ─▶ broker, cause, error, faults, host, measure, pipeline, report, run_id, settings, store, summary, terminal
+//!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal, web
 //!      run_id ─▶ report
 //!        host ─▶ broker, cause, containers, error, faults, fleet, load, measure, pipeline, platform, proxy, record, registry, report, settings, store, terminal
-//!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum
-//!       error ─▶ containers, dataset, faults, pipeline, registry, report
+//!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum, sweep, web
+//!       sweep ─▶ load, string_enum, text
+//!       error ─▶ containers, dataset, faults, pipeline, registry, report, web
 //!      report ─▶ audit, measure, record, text
 //!    pipeline ─▶ audit, broker, cause, containers, dataset, faults, fleet, load, measure, record, registry, store, string_enum
 //!       store ─▶ cause, containers, record
@@ -31,11 +34,12 @@
 //!      record ─▶ dataset
 //!     dataset ─▶ string_enum, suggest, text
 //!  containers ─▶ measure, platform
-//!    terminal ─▶ cause, measure, text
+//!    terminal ─▶ cause, measure, string_enum, text
 //! ```
 
 pub mod audit;
 pub mod broker;
+pub mod capacity;
 pub mod cause;
 mod cli;
 mod command;
@@ -62,7 +66,10 @@ pub mod store;
 mod string_enum;
 mod suggest;
 pub mod summary;
+pub mod sweep;
 pub mod terminal;
 pub mod text;
+pub mod trial;
+pub mod web;
 
 pub use program::main;

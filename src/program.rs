@@ -9,7 +9,7 @@ use crate::command::{self, Command};
 use crate::error::{Error, ExitStatus};
 use crate::host::{backend, interrupt, open_files};
 use crate::settings::Invocation;
-use crate::terminal::{Colors, ProgressMode, Terminal};
+use crate::terminal::{Colors, Terminal, Ui, restore};
 use crate::text::{Ink, Page};
 
 /// Runs convoy with the arguments and the environment of the process.
@@ -24,26 +24,26 @@ fn convoy() -> ExitStatus {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let environment = Environment::new(std::env::vars_os(), Path::new("."));
     let colors = environment.colors();
-    let terminal = |progress| Terminal::new(progress, colors);
+    let terminal = |ui| Terminal::new(ui, colors);
     let (request, notes) = cli::parse(std::env::args_os(), environment);
     match request {
-        Ok(Request::Show(text)) => show(&text, &terminal(ProgressMode::Never)),
+        Ok(Request::Show(text)) => show(&text, &terminal(Ui::Plain)),
         Ok(Request::Help(text)) => {
-            let terminal = terminal(ProgressMode::Never);
+            let terminal = terminal(Ui::Plain);
             show(&help(&text, &terminal.page()), &terminal)
         }
         Ok(Request::Run {
             command,
             invocation,
-            progress,
+            ui,
             verbosity,
         }) => {
-            let terminal = terminal(progress).with_verbosity(verbosity);
+            let terminal = terminal(ui).with_verbosity(verbosity);
             say(&notes, &terminal);
             run(&command, &invocation, &terminal)
         }
         Err(error) => {
-            let terminal = terminal(ProgressMode::Never);
+            let terminal = terminal(Ui::Plain);
             say(&notes, &terminal);
             reject(&error, &terminal)
         }
@@ -52,7 +52,9 @@ fn convoy() -> ExitStatus {
 
 fn run(command: &Command, invocation: &Invocation, terminal: &Terminal) -> ExitStatus {
     adopt_engine(command, invocation);
-    command::run(command, invocation, terminal).unwrap_or_else(|error| {
+    let ended = command::run(command, invocation, terminal);
+    terminal.restore();
+    ended.unwrap_or_else(|error| {
         let status = error.exit_status();
         let named = matches!(error, Error::OpenFiles { .. });
         let few_files = open_files::hint().filter(|_| status == ExitStatus::Environment && !named);
@@ -70,8 +72,14 @@ fn run(command: &Command, invocation: &Invocation, terminal: &Terminal) -> ExitS
     reason = "the environment can be changed safely only while the process has one thread"
 )]
 fn adopt_engine(command: &Command, invocation: &Invocation) {
-    let Command::Simulate(settings) = command else {
-        return;
+    let settings = match command {
+        Command::Simulate(settings) => &**settings,
+        Command::Capacity(settings) => &settings.simulate,
+        Command::Sweep(settings) => match settings.combinations.first() {
+            Some(first) => &first.simulate,
+            None => return,
+        },
+        _ => return,
     };
     if let Some(address) = backend::engine_address(settings, &invocation.docker_env) {
         // SAFETY: this is the only thread. `main` has started none, the search for the engine has
@@ -121,18 +129,19 @@ fn reject(error: &cli::Error, terminal: &Terminal) -> ExitStatus {
 ///
 /// Runtimes panic if a thread cannot be started, and would wait for it for ever. This ends the process.
 fn report_panic(panic: &PanicHookInfo<'_>) {
+    restore();
     let payload = panic.payload();
     let message = payload.downcast_ref::<String>().map(String::as_str);
     let message = message.or_else(|| payload.downcast_ref::<&str>().copied());
     if let Some(reason) = message.and_then(failed_thread) {
         let error = Error::Runtime(std::io::Error::other(reason.to_owned()));
-        let terminal = Terminal::new(ProgressMode::Never, Colors::Never);
+        let terminal = Terminal::new(Ui::Plain, Colors::Never);
         terminal.error(&error, error.hint().as_deref());
         interrupt::remove_temporary_data();
         interrupt::end_process(ExitStatus::Environment);
     }
     tracing::error!(%panic, "a thread panicked");
-    let terminal = Terminal::new(ProgressMode::Never, Colors::Never);
+    let terminal = Terminal::new(Ui::Plain, Colors::Never);
     terminal.say(format_args!(
         "error: convoy has a bug: {panic}\n\nhint: please report this with the command line and the log of the run"
     ));

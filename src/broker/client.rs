@@ -99,6 +99,22 @@ impl Connector {
         created.map_err(failed)
     }
 
+    /// Deletes a topic.
+    pub async fn delete_topic(&self, topic: &str) -> Result<(), Error> {
+        let client = self.connect().await?;
+        let failed = |source| Error::DeleteTopic {
+            topic: topic.to_owned(),
+            source,
+        };
+        let controller = client
+            .controller_client()
+            .map_err(|error| failed(failure::cause(&error)))?;
+        let timeout_ms = i32::try_from(self.request_timeout.as_millis()).unwrap_or(i32::MAX);
+        let delete = controller.delete_topic(topic, timeout_ms);
+        let deleted = succeed_within(self.request_timeout, delete).await;
+        deleted.map_err(failed)
+    }
+
     /// Connects for administration.
     async fn connect(&self) -> Result<Client, Error> {
         let endpoint = &self.endpoint;

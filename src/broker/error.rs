@@ -1,5 +1,7 @@
 //! Errors of the Kafka client.
 
+use crate::broker::remedy::{self, GroupStep, Remedy};
+use crate::broker::wire::{self, ErrorCode};
 use crate::cause::{Cause, Trouble};
 
 /// A request to the broker failed.
@@ -18,6 +20,12 @@ pub enum Error {
     },
     #[error("failed to create topic `{topic}`")]
     CreateTopic {
+        topic: String,
+        #[source]
+        source: Cause,
+    },
+    #[error("failed to delete topic `{topic}`")]
+    DeleteTopic {
         topic: String,
         #[source]
         source: Cause,
@@ -64,6 +72,16 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// A request to the coordinator of a group failed.
+    #[error("failed to {step} group `{group}`")]
+    Group {
+        group: String,
+        step: GroupStep,
+        /// The broker's error code, if it refused.
+        code: Option<ErrorCode>,
+        #[source]
+        source: Cause,
+    },
     /// The CA file cannot be used.
     #[error("cannot use the CA certificates in `{file}`")]
     Tls {
@@ -83,14 +101,44 @@ pub struct Protocol {
 }
 
 impl Error {
+    /// The coordinator of a group did not do what was asked for.
+    pub(in crate::broker) fn of_group(group: &str, step: GroupStep, error: wire::Error) -> Self {
+        Self::Group {
+            group: group.to_owned(),
+            step,
+            code: error.code(),
+            source: error.into_cause(),
+        }
+    }
+
+    /// Returns the broker's error code, if it refused a request about a group.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Group { code, .. } => *code,
+            _ => None,
+        }
+    }
+
+    /// Returns how a member of a group goes on after this error.
+    pub fn remedy(&self) -> Remedy {
+        let (code, trouble) = match self {
+            Self::Group { code, source, .. } => (*code, source.trouble()),
+            Self::Connect { source, .. } => (None, source.trouble()),
+            _ => return Remedy::Retry,
+        };
+        remedy::after(code, trouble)
+    }
+
     /// Returns the kind of the failure, if it is known.
     pub fn trouble(&self) -> Option<Trouble> {
         match self {
             Self::Connect { source, .. }
             | Self::CreateTopic { source, .. }
+            | Self::DeleteTopic { source, .. }
             | Self::ListTopics { source }
             | Self::Fetch { source, .. }
             | Self::ListOffsets { source, .. }
+            | Self::Group { source, .. }
             | Self::Tls { source, .. } => source.trouble(),
             Self::OffsetOutOfRange { .. }
             | Self::LogTruncated { .. }
@@ -115,7 +163,13 @@ impl Error {
             Self::LogTruncated { .. } | Self::TopicRecreated { .. } => {
                 Some("start again: `convoy consume` reads on where the log has other records")
             }
+            Self::Group { code, source, .. } => {
+                remedy::hint(*code).or_else(|| source.trouble().and_then(request_hint))
+            }
             Self::Tls { .. } => Some("pass a PEM file with at least one certificate"),
+            Self::DeleteTopic { .. } => {
+                Some("allow the user to delete topics, or delete the topic yourself")
+            }
             Self::ListTopics { source }
             | Self::Fetch { source, .. }
             | Self::ListOffsets { source, .. } => source.trouble().and_then(request_hint),

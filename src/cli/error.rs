@@ -11,6 +11,7 @@ use convoy_server_kit::redact_uri;
 use crate::broker::SecurityProtocol;
 use crate::cli::origin::Origin;
 use crate::fleet::Key;
+use crate::report;
 
 /// A mistake in the command line, the scenario or an environment variable.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,16 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The report that `--again` names cannot be read.
+    #[error("cannot repeat the run `{}`", path.display())]
+    ReadAgain {
+        path: PathBuf,
+        #[source]
+        source: Box<report::Error>,
+    },
+    /// The report that `--again` names does not say how to repeat its run.
+    #[error("cannot repeat the run `{}`: {reason}", path.display())]
+    Again { path: PathBuf, reason: String },
     /// The scenario is not TOML. The parser's own error shows the line, which may hold a secret.
     #[error("the scenario `{}` is not valid TOML at line {line}: {reason}", path.display())]
     ParseScenario {
@@ -102,11 +113,10 @@ pub enum Error {
         option: &'static str,
     },
     /// Running members would be evicted between two heartbeats.
-    #[error("`--dead-after` ({}) must be at least twice the heartbeat interval ({})", humantime::format_duration(*dead_after), humantime::format_duration(*beat))]
-    DeadAfterTooShort {
-        /// Interval between two heartbeats.
-        beat: Duration,
-        dead_after: Duration,
+    #[error("`--session-timeout` ({}) must be at least twice `--heartbeat-interval` ({})", humantime::format_duration(*session_timeout), humantime::format_duration(*heartbeat))]
+    SessionTimeoutTooShort {
+        heartbeat: Duration,
+        session_timeout: Duration,
     },
     /// An option of embedded servers, but the server is not embedded.
     #[error("`--{option}` needs an embedded {server}, but the {server} is `{choice}`")]
@@ -128,6 +138,18 @@ pub enum Error {
     /// Faults need servers.
     #[error("`--faults` cannot be used with `--sink null`")]
     FaultsWithoutPipeline,
+    /// `capacity` varies the load itself.
+    #[error("`{option}` cannot be used with `capacity`: {reason}")]
+    NotForCapacity {
+        option: &'static str,
+        reason: &'static str,
+    },
+    /// A setting that `sweep` cannot vary.
+    #[error("`{option}` cannot be varied")]
+    NotForSweep { option: String },
+    /// A sweep would take too long.
+    #[error("more than {most} combinations")]
+    TooManyCombinations { most: usize },
     /// A value that does not fit into one line.
     #[error("`{variable}` contains a control character")]
     ControlCharacter { variable: &'static str },
@@ -182,6 +204,9 @@ impl Error {
             // clap's message ends with its own hint.
             Self::Usage { .. } | Self::ManualPage(_) => return None,
             Self::ReadScenario { .. } => "pass a readable file: `--scenario FILE`".to_owned(),
+            Self::ReadAgain { .. } | Self::Again { .. } => {
+                "pass the directory of a run of `convoy simulate`: `--again runs/ID`".to_owned()
+            }
             Self::ParseScenario { .. } => {
                 "write one option per line, such as `vehicles = 50` or `duration = \"10s\"`"
                     .to_owned()
@@ -192,10 +217,6 @@ impl Error {
             } => format!("did you mean `{suggestion}`?"),
             Self::UnknownKey { .. } => {
                 "use the options of `convoy simulate --help` without their dashes".to_owned()
-            }
-            Self::MissingCredentials { .. } => {
-                "set `CONVOY_BROKER_USERNAME` and `CONVOY_BROKER_PASSWORD`, in the environment or in `.env`"
-                    .to_owned()
             }
             Self::NotAValue { .. } => "write a text, a number or a boolean".to_owned(),
             Self::ReadEnvironmentFile { .. } => {
@@ -217,26 +238,21 @@ impl Error {
             Self::AddressWithBackend { option, .. } => format!(
                 "remove the address, or pass `--backend external`, or mix kinds with `--{option} embedded`"
             ),
-            Self::MissingAddress { option: "broker" }
-            | Self::MissingEndpoint { option: "broker" } => {
-                "pass `--broker HOST:PORT`, or set `CONVOY_BROKER` or `BOOTSTRAP_SERVER`".to_owned()
-            }
-            Self::MissingAddress { .. } | Self::MissingEndpoint { .. } => {
-                "pass `--store mongodb://HOST:PORT`, or set `CONVOY_STORE` or `MONGO_DB_URL`"
-                    .to_owned()
-            }
-            Self::DeadAfterTooShort { .. } => "increase `--dead-after`".to_owned(),
+            Self::MissingCredentials { .. }
+            | Self::MissingAddress { .. }
+            | Self::MissingEndpoint { .. }
+            | Self::MissingRegistry => self.missing_hint().to_owned(),
+            Self::SessionTimeoutTooShort { .. } => "increase `--session-timeout`".to_owned(),
             Self::NotEmbedded { option, server, .. } => {
                 format!("remove `--{option}`, or pass `--{server} embedded`")
             }
             Self::IdleConsumers { partitions, .. } => format!(
                 "each consumer needs a partition: pass `--consumers {partitions}`, or increase `--partitions`"
             ),
-            Self::MissingRegistry => {
-                "set `CONVOY_REGISTRY_URL` or `ENDPOINT_SCHEMA_URL`, or pass `--encoding json`"
-                    .to_owned()
-            }
             Self::NoOrder { .. } => "remove the fault, or pass `--key vehicle`".to_owned(),
+            Self::NotForCapacity { .. }
+            | Self::NotForSweep { .. }
+            | Self::TooManyCombinations { .. } => self.search_hint().to_owned(),
             Self::FaultsWithoutPipeline => "remove one of the two options".to_owned(),
             Self::ControlCharacter { variable } => {
                 format!("set `{variable}` to letters, digits and symbols")
@@ -244,5 +260,37 @@ impl Error {
             Self::HalfCredentials { absent, .. } => format!("set `{absent}` too"),
         };
         Some(hint)
+    }
+
+    /// Returns the hint of an error about a server of which something is missing.
+    fn missing_hint(&self) -> &'static str {
+        match self {
+            Self::MissingCredentials { .. } => {
+                "set `CONVOY_BROKER_USERNAME` and `CONVOY_BROKER_PASSWORD`, in the environment or in `.env`"
+            }
+            Self::MissingRegistry => {
+                "set `CONVOY_REGISTRY_URL` or `ENDPOINT_SCHEMA_URL`, or pass `--encoding json`"
+            }
+            Self::MissingAddress { option: "broker" }
+            | Self::MissingEndpoint { option: "broker" } => {
+                "pass `--broker HOST:PORT`, or set `CONVOY_BROKER` or `BOOTSTRAP_SERVER`"
+            }
+            _ => "pass `--store mongodb://HOST:PORT`, or set `CONVOY_STORE` or `MONGO_DB_URL`",
+        }
+    }
+
+    /// Returns the hint of an error of `capacity` or `sweep`.
+    fn search_hint(&self) -> &'static str {
+        match self {
+            Self::NotForCapacity {
+                option: "--max-vehicles",
+                ..
+            } => "pass a larger `--max-vehicles`, or a smaller `--vehicles`",
+            Self::NotForSweep { .. } => {
+                "pass an option of the load or the pipeline and its values: `--over linger=1ms,5ms`"
+            }
+            Self::TooManyCombinations { .. } => "pass fewer values, or make several sweeps",
+            _ => "remove it, and set the rate of one vehicle: `--rate 1`",
+        }
     }
 }

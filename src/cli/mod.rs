@@ -12,6 +12,8 @@
 //! | `sources.rs` | precedence: flags, environment variables, scenario, defaults |
 //! | `environment/` | the variables of the process and of `.env` |
 //! | `remote.rs` | servers that are used only if they are named |
+//! | `combinations.rs` | the command lines of the trials of `sweep` |
+//! | `again.rs` | options of an earlier run |
 //! | `scenario.rs` | reading a scenario |
 //! | `origin.rs` | the source of each option, for errors |
 //! | `resolve/` | options → settings |
@@ -20,7 +22,9 @@
 //!
 //! Only this module uses clap.
 
+mod again;
 mod args;
+mod combinations;
 mod environment;
 mod error;
 mod help;
@@ -38,9 +42,9 @@ use convoy_server_kit::redact_uri;
 
 use crate::command::Command;
 use crate::settings::Invocation;
-use crate::terminal::{ProgressMode, Verbosity};
-use args::VerbosityArgs;
-use resolve::Resolved;
+use crate::terminal::{Ui, Verbosity};
+use args::{CommandArgs, VerbosityArgs};
+use resolve::{Resolved, View};
 use sources::Stop;
 
 pub use environment::Environment;
@@ -53,7 +57,7 @@ pub enum Request {
     Run {
         command: Command,
         invocation: Box<Invocation>,
-        progress: ProgressMode,
+        ui: Ui,
         verbosity: Verbosity,
     },
     /// Print a completion script or a manual page on stdout.
@@ -75,25 +79,34 @@ pub fn parse(
 }
 
 fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Request, Error> {
-    let (args, origins) = match sources::parse(arguments, environment) {
+    let (args, origins, options) = match sources::parse(arguments, environment) {
         Ok(parsed) => parsed,
         Err(Stop::Help) => return Ok(Request::Help(help::requested(arguments))),
         Err(Stop::Error(error)) => return Err(error),
     };
-    let (command, progress) = match resolve::command(args.command, &origins, environment)? {
-        Resolved::Run(command, progress) => (command, progress),
+    let resolved = match args.command {
+        CommandArgs::Sweep(mut sweep) => {
+            let command = combinations::sweep(&sweep, arguments, environment)?;
+            Resolved::Run(command, View::of(&mut sweep.simulate.output))
+        }
+        other => resolve::command(other, &origins, environment)?,
+    };
+    let (command, view) = match resolved {
+        Resolved::Run(command, view) => (command, view),
         Resolved::Show(text) => return Ok(Request::Show(text)),
     };
     let invocation = Box::new(Invocation {
         line: line(arguments),
         line_without_faults: line(&without_faults(arguments)),
+        options,
         log_filter: environment.log_filter().map(str::to_owned),
         docker_env: environment.docker_env(),
+        web: view.web,
     });
     Ok(Request::Run {
         command,
         invocation,
-        progress,
+        ui: view.ui,
         verbosity: verbosity(&args.verbosity),
     })
 }
@@ -107,14 +120,20 @@ fn verbosity(args: &VerbosityArgs) -> Verbosity {
     }
 }
 
-/// Returns the arguments without `--faults` and its value.
+/// Returns the arguments without `--faults` and `--run-id`, which a repeated run replaces.
 fn without_faults(arguments: &[OsString]) -> Vec<OsString> {
     let mut left = Vec::new();
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
-        if argument == "--faults" {
+        let replaced = ["--faults", "--run-id"];
+        let text = argument.to_string_lossy();
+        let is_set = |option: &&str| {
+            text.strip_prefix(*option)
+                .is_some_and(|rest| rest.starts_with('='))
+        };
+        if replaced.contains(&&*text) {
             arguments.next();
-        } else if !argument.to_string_lossy().starts_with("--faults=") {
+        } else if !replaced.iter().any(is_set) {
             left.push(argument.clone());
         }
     }

@@ -20,6 +20,8 @@ pub enum Origin {
     },
     /// A scenario file, with its path.
     Scenario(PathBuf),
+    /// The report of the run that `--again` names.
+    Again(PathBuf),
 }
 
 impl Origin {
@@ -36,7 +38,7 @@ impl Origin {
             Self::File { name, path, line } => {
                 format!("{name} in {}, line {line}", path.display())
             }
-            Self::Scenario(path) => path.display().to_string(),
+            Self::Scenario(path) | Self::Again(path) => path.display().to_string(),
         }
     }
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Origin {
                 write!(formatter, "`{name}` in `{}`, line {line}", path.display())
             }
             Self::Scenario(path) => write!(formatter, "the scenario `{}`", path.display()),
+            Self::Again(path) => write!(formatter, "the run `{}`", path.display()),
         }
     }
 }

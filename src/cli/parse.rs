@@ -8,7 +8,8 @@ use crate::dataset::TextEncoding;
 use crate::faults::Spec;
 use crate::load::Rate;
 use crate::record::{MAX_RUN_ID, is_run_id};
-use crate::settings::{Encoding, LoadFile, NewTopic};
+use crate::settings::{Advertised, Encoding, LoadFile, NewTopic};
+use crate::terminal::Ui;
 
 /// Longest duration of an option. Its nanoseconds fit 64 bits many times.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -59,6 +60,14 @@ pub(super) fn encoding(text: &str) -> Result<Encoding, String> {
         Ok(_) => format!("{reason}; the encoding of CSV files is `--file-encoding`"),
         Err(_) => reason,
     })
+}
+
+/// Parses the form of the progress. `never` is its name in the earlier option `--progress`.
+pub(super) fn ui(text: &str) -> Result<Ui, String> {
+    match text {
+        "never" => Ok(Ui::Plain),
+        text => value(text),
+    }
 }
 
 /// Parses a port; 0 asks for a free one.
@@ -218,6 +227,21 @@ pub(super) fn user(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Parses the address that clients are told to connect to.
+pub(super) fn advertised(text: &str) -> Result<Advertised, String> {
+    let expected = || "expected HOST:PORT with a port from 1 to 65535".to_owned();
+    let (host, port) = text.rsplit_once(':').ok_or_else(expected)?;
+    let allowed = |symbol: char| symbol.is_ascii_alphanumeric() || "-_.".contains(symbol);
+    if host.is_empty() || host.len() > 253 || !host.chars().all(allowed) {
+        return Err(expected());
+    }
+    let port = port.parse().ok().filter(|port| *port > 0);
+    Ok(Advertised {
+        host: host.to_owned(),
+        port: port.ok_or_else(expected)?,
+    })
+}
+
 /// Reads the name of a replica set, which is part of connection strings.
 pub(super) fn replica_set(text: &str) -> Result<String, String> {
     let allowed = |symbol: char| symbol.is_ascii_alphanumeric() || "-_.".contains(symbol);
@@ -227,9 +251,43 @@ pub(super) fn replica_set(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Parses a precision from 1 % to 50 % as a share.
+pub(super) fn precision(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').map(|number| number.trim().parse());
+    match number {
+        Some(Ok(percent)) if (1.0..=50.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("expected a percentage from `1%` to `50%`".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn advertised_address_is_a_host_and_a_port() {
+        for (text, host, port) in [
+            ("localhost:19092", "localhost", 19_092),
+            ("10.0.0.7:1", "10.0.0.7", 1),
+            ("a-b.example:65535", "a-b.example", 65_535),
+        ] {
+            let parsed = advertised(text).unwrap();
+            assert_eq!((parsed.host.as_str(), parsed.port), (host, port));
+        }
+        for text in [
+            "",
+            ":",
+            "host",
+            "host:",
+            ":1",
+            "host:0",
+            "host:65536",
+            "[::1]:9",
+            "a b:1",
+        ] {
+            assert!(advertised(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn replica_set_names_fit_into_connection_strings() {

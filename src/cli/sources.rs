@@ -1,5 +1,5 @@
-//! Precedence of the sources of options: flags, then environment variables, then the scenario,
-//! then defaults.
+//! Precedence of the sources of options: flags, then the run that `--again` names, then environment
+//! variables, then the scenario, then defaults.
 //!
 //! A value from a variable or the scenario replaces the option's default in clap. So one parser
 //! and one set of checks serve all sources.
@@ -26,6 +26,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use convoy_server_kit::redact_uri;
 
+use crate::cli::again;
 use crate::cli::args::CliArgs;
 use crate::cli::environment::{Environment, FileChoice};
 use crate::cli::error::Error;
@@ -55,6 +56,9 @@ impl From<Error> for Stop {
     }
 }
 
+/// Values of the options that a report keeps, without secrets.
+type KeptOptions = BTreeMap<String, Vec<String>>;
+
 /// Values of an option in a source.
 type Values = (String, Vec<OsString>, Origin);
 
@@ -63,7 +67,7 @@ type Values = (String, Vec<OsString>, Origin);
 pub(super) fn parse(
     arguments: &[OsString],
     environment: &mut Environment,
-) -> Result<(CliArgs, Origins), Stop> {
+) -> Result<(CliArgs, Origins, KeptOptions), Stop> {
     let mut command = CliArgs::command();
     // A built command takes new defaults without checking them, so that clap's error about a wrong
     // one can name its origin.
@@ -84,7 +88,8 @@ pub(super) fn parse(
         .try_get_matches_from(arguments)
         .and_then(|matches| CliArgs::from_arg_matches(&matches))
         .map_err(|error| chosen.explain(&error))?;
-    Ok((args, chosen.origins()))
+    let kept = chosen.kept();
+    Ok((args, chosen.origins(), kept))
 }
 
 /// Collects the options of all sources for the subcommand that was typed.
@@ -106,6 +111,18 @@ fn choose(
     };
     let names: Vec<String> = options(command).collect();
     chosen.add(flags(command, matches))?;
+    let again = names.iter().any(|name| name == "again").then(|| {
+        let flag = chosen.get("again");
+        flag.or_else(|| environment.in_process("again"))
+    });
+    if let Some(run) = again.flatten().map(PathBuf::from) {
+        let options = again::read(&run, &names, |option| chosen.is_overridden(option))?;
+        let options = options.into_iter().map(|(option, values)| {
+            let values = values.into_iter().map(OsString::from).collect();
+            (option, values, Origin::Again(run.clone()))
+        });
+        chosen.add(options.collect())?;
+    }
     environment.read(&file_choice(&names, &chosen, environment))?;
     environment.note_misspelt();
     let remote = Remote::find(command, environment);
@@ -152,8 +169,11 @@ fn keys(command: &Command) -> Vec<Key> {
         name: arg.get_long().unwrap_or_default().to_owned(),
         is_list: is_list(arg),
     });
-    keys.filter(|key| key.name != "scenario" && !FILE_OPTIONS.contains(&key.name.as_str()))
-        .collect()
+    let elsewhere = ["again", "scenario"];
+    keys.filter(|key| {
+        !elsewhere.contains(&key.name.as_str()) && !FILE_OPTIONS.contains(&key.name.as_str())
+    })
+    .collect()
 }
 
 /// Returns the file of variables that the command reads.
@@ -356,6 +376,20 @@ impl Chosen {
             }
             _ => Error::usage(error),
         }
+    }
+
+    /// Returns what a report keeps of the options.
+    fn kept(&self) -> KeptOptions {
+        let options = self.options.iter();
+        let options = options
+            .filter(|(option, _)| !again::NOT_KEPT.contains(&option.as_str()))
+            .map(|(option, (values, _origin))| {
+                let values = values
+                    .iter()
+                    .map(|value| redact_uri(&value.to_string_lossy()));
+                (option.clone(), values.collect())
+            });
+        options.collect()
     }
 
     fn origins(self) -> Origins {

@@ -1,9 +1,9 @@
 //! `convoy consume`: store the records of topics as a member of a group.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::command::directory;
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::servers::{external_broker_line, external_store_line};
@@ -13,17 +13,18 @@ use crate::pipeline::{
     self, ConsumerSettings, Context, DEAD_LETTER_TOPIC_SUFFIX, Ending, Observer as _, Phase,
     SessionOutcome, StorageSettings, dead_letter_collection,
 };
-use crate::report::{Notice, Report, RunDirectory};
+use crate::report::{Notice, Report};
 use crate::run_id::new_run_id;
 use crate::settings::{ConsumeSettings, Invocation};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, Process, consumer_report, exit_status,
-    present_report,
+    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, Screen, UNKNOWN_VEHICLES,
+    consumer_report, exit_status, present_report, starting_consumer,
 };
-use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
+use crate::terminal::{Expected, Terminal};
 
 /// Message when the user interrupts the consumption.
-const INTERRUPTED: &str = "interrupted: storing the records read so far and freeing the partitions; interrupt again to abort";
+const INTERRUPTED: &str =
+    "interrupted: storing the records read so far and leaving the group; interrupt again to abort";
 
 /// Message when the user interrupts before the first record.
 const INTERRUPTED_EARLY: &str = "interrupted: nothing has been read; stopping";
@@ -43,25 +44,35 @@ pub fn run(
     let clock = RunClock::reaching_back(OLDEST);
     let started = clock.now();
     let member = new_run_id(clock.unix_ms(started), clock.since_boot(started));
-    let directory = RunDirectory::create(&settings.report.output, &member)?;
-    let log_filter = invocation.log_filter.as_deref();
-    start_logging(terminal, Path::new(LOG_DIRECTORY), &member, log_filter);
+    let directory = directory::open(&settings.report.output, &member, invocation, terminal)?;
     let context = Arc::new(context(settings, member, clock));
-    let runtimes = Runtimes::start(&[Role::Consumer])?;
+    let runtimes = Runtimes::start_with_display(&[Role::Consumer], invocation.web.is_some())?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.unix_ms(started))?;
     let interrupt = interrupt::listen_in_run(&context, &directory, terminal, notice)?;
-    let display = Arc::new(Display::new(terminal, phases(settings), clock, log).showing_lag());
+    let process = Process {
+        invocation,
+        settings,
+        context: &context,
+        workload: None,
+        baseline: &baseline,
+    };
+    let page = LiveView::start(
+        invocation.web.as_ref(),
+        || starting_consumer(&process, started),
+        &context,
+        UNKNOWN_VEHICLES,
+        &runtimes,
+        terminal,
+    )?;
+    let display = Display::new(terminal, phases(settings), &context, log)
+        .showing_lag()
+        .with_screen(screen(page.as_ref(), settings));
+    let (run_id, line) = (&context.settings.run_id, &invocation.line);
+    let display = Arc::new(display.logging_events(&settings.report, run_id, line)?);
     say_servers(settings, terminal);
     display.phase(Phase::Preparing);
-    let registry = settings.registry.as_ref();
-    let consumer = ConsumerSettings {
-        storage: Arc::new(storage(settings)),
-        participation: settings.participation,
-        broker: external::external_endpoint(&settings.broker)?,
-        store: settings.store.clone(),
-        registry: registry.map(external::registry_client).transpose()?,
-    };
+    let consumer = consumer(settings)?;
     let observer = Arc::clone(&display);
     let consuming = pipeline::consume(
         Arc::clone(&context),
@@ -71,27 +82,19 @@ pub fn run(
         interrupt.clone(),
     );
     let consumed = runtimes.block_on(consuming);
-    let (log, _at_audit) = display.finish();
-    let mut consumed = consumed?;
     let cpu = CpuUse::read(clock);
-    let process = Process {
-        invocation,
-        settings,
-        context: &context,
-        workload: None,
-        baseline: &baseline,
-    };
+    let log = display.finish();
+    let mut consumed = consumed?;
     if settings.participation.replay_dead_letters {
-        let counters = &context.counters;
-        terminal.say(format_args!(
-            "dead letters: {} stored now, {} kept",
-            counters.dead_letters_replayed.get(),
-            counters.dead_letters_kept.get()
-        ));
+        say_replayed(&context.counters, terminal);
     }
     let report = consumer_report(&process, &consumed, started, &cpu);
     say_unread(terminal, &report);
-    present_report(&report, &directory, log, settings.report.format, terminal)?;
+    let presented = present_report(&report, &directory, log, &settings.report, terminal);
+    if let Some(page) = page {
+        page.finish(&directory);
+    }
+    presented?;
     let within_limit = tell_of_records(settings, &context, terminal);
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),
@@ -99,6 +102,34 @@ pub fn run(
         None if left_unread(settings, &consumed.session) => Ok(ExitStatus::Failed),
         None => Ok(exit_status(&report).or_interrupted(interrupt.is_requested())),
     }
+}
+
+/// Returns the live page, if there is one, with the collection of its documents.
+fn screen(page: Option<&LiveView>, settings: &ConsumeSettings) -> Option<Screen> {
+    let screen = page.map(LiveView::screen)?;
+    let writer = &settings.writer;
+    screen.store_at(settings.store.clone(), &writer.database, &writer.collection);
+    Some(screen)
+}
+
+fn consumer(settings: &ConsumeSettings) -> Result<ConsumerSettings, Error> {
+    let registry = settings.registry.as_ref();
+    Ok(ConsumerSettings {
+        storage: Arc::new(storage(settings)),
+        participation: settings.participation.clone(),
+        broker: external::external_endpoint(&settings.broker)?,
+        store: settings.store.clone(),
+        registry: registry.map(external::registry_client).transpose()?,
+    })
+}
+
+/// Says what became of the dead letters of earlier runs.
+fn say_replayed(counters: &Counters, terminal: &Terminal) {
+    terminal.say(format_args!(
+        "dead letters: {} stored now, {} kept",
+        counters.dead_letters_replayed.get(),
+        counters.dead_letters_kept.get()
+    ));
 }
 
 /// Returns what an interruption does, which depends on whether anything was read.

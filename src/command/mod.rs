@@ -1,24 +1,29 @@
 //! One file per command. Each runs with its settings and returns an exit status.
 //!
-//! `workload.rs` is shared by `simulate` and `produce`.
+//! `workload.rs` is shared by the commands that emit, `trials/` by those with several trials.
 
+mod capacity;
 mod clean;
 mod consume;
 mod dataset;
+mod directory;
 mod doctor;
 mod manual;
 mod produce;
 mod report;
 mod simulate;
+mod sweep;
+mod trials;
 mod up;
 mod workload;
 
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
-    CleanSettings, ConsumeSettings, GenerateSettings, InspectSettings, Invocation, ManualSettings,
-    MergeSettings, PageSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings,
-    UpSettings,
+    CapacitySettings, CleanSettings, ConsumeSettings, ExportSettings, GenerateSettings,
+    InspectSettings, Invocation, ManualSettings, MergeSettings, PageSettings, ProduceSettings,
+    ReportSettings, SchemaSettings, ShowSettings, SimulateSettings, SweepSettings, UpSettings,
 };
+use crate::summary::{check_outputs, record_failure};
 use crate::terminal::Terminal;
 
 /// A command with its settings.
@@ -30,10 +35,16 @@ pub enum Command {
     Produce(Box<ProduceSettings>),
     /// `convoy consume`.
     Consume(Box<ConsumeSettings>),
+    /// `convoy capacity`.
+    Capacity(Box<CapacitySettings>),
+    /// `convoy sweep`.
+    Sweep(Box<SweepSettings>),
     /// `convoy report merge`.
     MergeReports(Box<MergeSettings>),
     /// `convoy report show`.
     ShowReport(ShowSettings),
+    /// `convoy report export`.
+    ExportReports(ExportSettings),
     /// `convoy report html`.
     WritePages(PageSettings),
     /// `convoy up`.
@@ -52,8 +63,39 @@ pub enum Command {
     WriteManual(ManualSettings),
 }
 
+impl Command {
+    /// Returns where the command writes its report, if it makes one.
+    fn report_settings(&self) -> Option<&ReportSettings> {
+        match self {
+            Self::Simulate(settings) => Some(&settings.report),
+            Self::Produce(settings) => Some(&settings.report),
+            Self::Consume(settings) => Some(&settings.report),
+            Self::MergeReports(settings) => Some(&settings.report),
+            _ => None,
+        }
+    }
+}
+
 /// Runs a command to its end.
 pub fn run(
+    command: &Command,
+    invocation: &Invocation,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Error> {
+    let outputs = command.report_settings();
+    if let Some(outputs) = outputs {
+        check_outputs(outputs)?;
+    }
+    let ended = dispatch(command, invocation, terminal);
+    if let (Some(outputs), Err(error)) = (outputs, &ended)
+        && let Err(unwritten) = record_failure(outputs, error)
+    {
+        terminal.error(&unwritten, unwritten.hint().as_deref());
+    }
+    ended
+}
+
+fn dispatch(
     command: &Command,
     invocation: &Invocation,
     terminal: &Terminal,
@@ -62,7 +104,10 @@ pub fn run(
         Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
         Command::Produce(settings) => produce::run(settings, invocation, terminal),
         Command::Consume(settings) => consume::run(settings, invocation, terminal),
+        Command::Capacity(settings) => capacity::run(settings, invocation, terminal),
+        Command::Sweep(settings) => sweep::run(settings, invocation, terminal),
         Command::MergeReports(settings) => report::merge(settings, invocation, terminal),
+        Command::ExportReports(settings) => report::export(settings, terminal),
         Command::WritePages(settings) => report::write_pages(settings, terminal),
         Command::ShowReport(settings) => report::show(settings, terminal),
         Command::Up(settings) => up::run(settings, invocation, terminal),

@@ -1,23 +1,24 @@
 //! `convoy produce`: emit a fleet, or one shard of it, into an existing broker.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::command::workload;
+use crate::broker::Endpoint;
+use crate::command::{directory, workload};
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::servers::external_broker_line;
 use crate::host::{external, interrupt};
 use crate::measure::{Counters, RunClock};
 use crate::pipeline::{self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings};
-use crate::report::{Report, RunDirectory};
+use crate::registry::Client;
+use crate::report::Report;
 use crate::run_id::new_run_id;
 use crate::settings::{Encoding, Invocation, ProduceSettings};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, present_report,
-    producer_report,
+    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, exit_status, present_report,
+    producer_report, starting_producer,
 };
-use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
+use crate::terminal::Terminal;
 
 /// Message when the user interrupts the emission.
 const INTERRUPTED: &str = "interrupted: sending the emitted readings; interrupt again to abort";
@@ -36,37 +37,42 @@ pub fn run(
     let run_id =
         run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
     let name = directory_name(&run_id, settings);
-    let report = settings.report.output.join(&name).join("report.json");
-    if report.exists() {
-        return Err(Error::RunTaken {
-            run_id,
-            path: report,
-        });
-    }
-    let directory = RunDirectory::create(&settings.report.output, &name)?;
-    let log_filter = invocation.log_filter.as_deref();
-    start_logging(terminal, Path::new(LOG_DIRECTORY), &name, log_filter);
+    let directory = directory::open(&settings.report.output, &name, invocation, terminal)?;
     let (context, emission) = resolve(settings, run_id, clock, terminal)?;
     let read = &settings.load.read;
     workload::report_bad_rows(&emission.workload, read, directory.path(), terminal)?;
-    let runtimes = Runtimes::start(&[Role::Producer])?;
+    let runtimes = Runtimes::start_with_display(&[Role::Producer], invocation.web.is_some())?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.epoch_unix_ms())?;
     let interrupt = interrupt::listen_in_run(&context, &directory, terminal, notice)?;
     let load = &settings.load;
     let expected = ExpectedPhases::new(load.warmup, load.bound);
-    let display = Display::new(terminal, expected, clock, log).counting_acknowledged();
-    let display = Arc::new(display);
+    let process = Process {
+        invocation,
+        settings,
+        context: &context,
+        workload: Some(&emission.workload),
+        baseline: &baseline,
+    };
+    let page = LiveView::start(
+        invocation.web.as_ref(),
+        || starting_producer(&process),
+        &context,
+        load.vehicles,
+        &runtimes,
+        terminal,
+    )?;
+    let display = Display::new(terminal, expected, &context, log)
+        .counting_acknowledged()
+        .with_screen(page.as_ref().map(LiveView::screen));
+    let (run_id, line) = (&context.settings.run_id, &invocation.line);
+    let display = Arc::new(display.logging_events(&settings.report, run_id, line)?);
     terminal.say(external_broker_line(
         &settings.broker,
         &settings.origins.broker,
     ));
     display.phase(Phase::Preparing);
-    let broker = external::external_endpoint(&settings.broker)?;
-    let registry = match (settings.producer.encoding, &settings.registry) {
-        (Encoding::Confluent, Some(registry)) => Some(external::registry_client(registry)?),
-        _ => None,
-    };
+    let (broker, registry) = servers(settings)?;
     let observer = Arc::clone(&display);
     let producing = pipeline::produce(
         Arc::clone(&context),
@@ -80,22 +86,30 @@ pub fn run(
         interrupt.clone(),
     );
     let produced = runtimes.block_on(producing);
-    let (log, _at_audit) = display.finish();
+    let cpu = CpuUse::read(clock);
+    let log = display.finish();
     let produced = produced?;
-    let cpu = CpuUse::read(clock).with_generator(produced.generator_cpu);
-    let process = Process {
-        invocation,
-        settings,
-        context: &context,
-        workload: Some(&emission.workload),
-        baseline: &baseline,
-    };
+    let cpu = cpu.with_generator(produced.generator_cpu);
     let report = producer_report(&process, &produced, &cpu);
-    present_report(&report, &directory, log, settings.report.format, terminal)?;
+    let presented = present_report(&report, &directory, log, &settings.report, terminal);
+    if let Some(page) = page {
+        page.finish(&directory);
+    }
+    presented?;
     match produced.failure {
         Some(failure) => Err(failure.into()),
         None => Ok(status(&report).or_interrupted(interrupt.is_requested())),
     }
+}
+
+/// Returns the broker, and the Schema Registry if messages need one.
+fn servers(settings: &ProduceSettings) -> Result<(Endpoint, Option<Client>), Error> {
+    let broker = external::external_endpoint(&settings.broker)?;
+    let registry = match (settings.producer.encoding, &settings.registry) {
+        (Encoding::Confluent, Some(registry)) => Some(external::registry_client(registry)?),
+        _ => None,
+    };
+    Ok((broker, registry))
 }
 
 /// Returns what an interruption does, which depends on whether anything was emitted.
@@ -135,7 +149,7 @@ fn resolve(
     let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
     let emission = EmissionSettings {
         fleet: settings.load.fleet(rows.workload.rows(), settings.shard),
-        workload: Arc::new(rows.workload),
+        workload: rows.workload,
         key: settings.load.key,
         compression: settings.producer.compression,
         linger: settings.producer.linger,

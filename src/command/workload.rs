@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::command::dataset::assumed;
@@ -12,6 +13,7 @@ use crate::measure::RunClock;
 use crate::pipeline::Workload;
 use crate::settings::LoadSettings;
 use crate::terminal::Terminal;
+use crate::trial::Rows;
 
 /// Bad rows that are named at the start of a run.
 const NAMED_BAD_ROWS: usize = 5;
@@ -19,21 +21,8 @@ const NAMED_BAD_ROWS: usize = 5;
 /// File for bad rows in the run's directory.
 const BAD_ROWS: &str = "bad-rows.jsonl";
 
-/// Rows of the datasets, and the topic of each.
-#[derive(Debug)]
-pub struct TopicRows {
-    /// Rows of all topics.
-    pub workload: Workload,
-    /// Names of the topics.
-    pub topics: Vec<String>,
-}
-
 /// Opens the dataset and says what was assumed about it, unless it is the built-in one.
-pub fn open(
-    load: &LoadSettings,
-    topic: Option<&str>,
-    terminal: &Terminal,
-) -> Result<TopicRows, Error> {
+pub fn open(load: &LoadSettings, topic: Option<&str>, terminal: &Terminal) -> Result<Rows, Error> {
     let mut progress = terminal.reading();
     let clock = RunClock::start();
     let datasets = Dataset::open_with(&load.dataset, &load.read, &mut |reached| {
@@ -51,14 +40,14 @@ pub fn open(
 }
 
 /// Opens the dataset as [`open`] does, and says nothing.
-pub fn examine(load: &LoadSettings, topic: Option<&str>) -> Result<TopicRows, Error> {
+pub fn examine(load: &LoadSettings, topic: Option<&str>) -> Result<Rows, Error> {
     named(topic, Dataset::open(&load.dataset, &load.read)?)
 }
 
-fn named(topic: Option<&str>, datasets: Vec<Dataset>) -> Result<TopicRows, Error> {
+fn named(topic: Option<&str>, datasets: Vec<Dataset>) -> Result<Rows, Error> {
     let topics = topics(topic, &datasets)?;
-    Ok(TopicRows {
-        workload: Workload::new(datasets),
+    Ok(Rows {
+        workload: Arc::new(Workload::new(datasets)),
         topics,
     })
 }

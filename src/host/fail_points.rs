@@ -1,18 +1,15 @@
 //! Fail points: decide at every request whether a fault is injected, and which.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use convoy_kafka_server::{Fault, FaultHook, Moment};
 use convoy_mongodb_server::{self as store, ErrorReply, Interruption};
 
-use crate::error::Error;
-use crate::faults::{Chance, Plan, Reach, Scheduled, Target};
+use crate::faults::{Chance, Plan, Scheduled, Target};
 use crate::load::random_bits;
 use crate::measure::RunClock;
-use crate::proxy::{ProxyFault, ProxyFaults};
-use crate::report::BackendKind;
+use crate::proxy::ProxyFault;
 
 /// Makes these draws independent of others with the same seed.
 const STREAM: u64 = 0x7265_7175;
@@ -57,14 +54,6 @@ impl FailPoints {
         &self.plan
     }
 
-    /// Checks that servers of these kinds can have all planned faults.
-    pub fn check_reach(&self, broker: BackendKind, store: BackendKind) -> Result<(), Error> {
-        match self.plan.first_beyond(reach(broker), reach(store)) {
-            None => Ok(()),
-            Some((fault, server)) => Err(Error::FaultOutOfReach { fault, server }),
-        }
-    }
-
     /// Turns injection on.
     pub fn begin(&self, now: u64) {
         self.begun.store(now, Ordering::Relaxed);
@@ -99,6 +88,31 @@ impl FailPoints {
             count.fetch_add(1, Ordering::Relaxed);
         }
         inject
+    }
+
+    /// Returns the fault of a request to a server behind a proxy, which does not know the kinds of
+    /// requests.
+    pub(super) fn proxied_fault(&self, target: Target) -> Option<ProxyFault> {
+        let (hang, slow) = self.delays(target);
+        if let Some(rest) = hang {
+            return Some(ProxyFault::Delay(rest));
+        }
+        let chances: &[(Chance, ProxyFault)] = match target {
+            Target::Broker => &[
+                (Chance::BrokerCutBeforeAppend, ProxyFault::CutBefore),
+                (Chance::BrokerCutAfterAppend, ProxyFault::CutAfter),
+                (Chance::BrokerCutOnFetch, ProxyFault::CutAfter),
+            ],
+            Target::Store => &[
+                (Chance::StoreCutBeforeApply, ProxyFault::CutBefore),
+                (Chance::StoreCutAfterApply, ProxyFault::CutAfter),
+            ],
+        };
+        let mut chances = chances.iter();
+        let drawn = chances.find(|(chance, _)| self.draw(*chance));
+        drawn
+            .map(|(_, fault)| *fault)
+            .or(slow.map(ProxyFault::Delay))
     }
 
     fn active(&self) -> bool {
@@ -178,48 +192,6 @@ impl FaultHook<store::Moment<'_>, store::Fault> for FailPoints {
             fault.write_concern_error = Some(ErrorReply::new(CONCERN_UNMET, message));
         }
         Some(fault)
-    }
-}
-
-/// Fail points of a server behind a proxy, which does not know the kinds of requests.
-#[derive(Debug)]
-pub struct ProxiedServer {
-    /// Fail points of the run.
-    pub points: Arc<FailPoints>,
-    /// Server behind the proxy.
-    pub target: Target,
-}
-
-impl ProxyFaults for ProxiedServer {
-    fn next(&self) -> Option<ProxyFault> {
-        let (hang, slow) = self.points.delays(self.target);
-        if let Some(rest) = hang {
-            return Some(ProxyFault::Delay(rest));
-        }
-        let chances: &[(Chance, ProxyFault)] = match self.target {
-            Target::Broker => &[
-                (Chance::BrokerCutBeforeAppend, ProxyFault::CutBefore),
-                (Chance::BrokerCutAfterAppend, ProxyFault::CutAfter),
-                (Chance::BrokerCutOnFetch, ProxyFault::CutAfter),
-            ],
-            Target::Store => &[
-                (Chance::StoreCutBeforeApply, ProxyFault::CutBefore),
-                (Chance::StoreCutAfterApply, ProxyFault::CutAfter),
-            ],
-        };
-        let mut chances = chances.iter();
-        let drawn = chances.find(|(chance, _)| self.points.draw(*chance));
-        drawn
-            .map(|(_, fault)| *fault)
-            .or(slow.map(ProxyFault::Delay))
-    }
-}
-
-fn reach(kind: BackendKind) -> Reach {
-    match kind {
-        BackendKind::Embedded => Reach::Embedded,
-        BackendKind::Container => Reach::Container,
-        BackendKind::External | BackendKind::None => Reach::External,
     }
 }
 

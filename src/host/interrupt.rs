@@ -143,6 +143,7 @@ async fn count_down(steps: &Interrupt, timeout: Duration) {
 
 /// Ends the process at once: removes temporary data and says what is lost.
 fn abort(terminal: &Terminal, reason: &str, report: Option<&Path>) {
+    terminal.restore();
     let mut text = format!("aborted: {reason}");
     if let Some(directory) = report {
         if directory.join("report.json").exists() {

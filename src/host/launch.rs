@@ -16,7 +16,7 @@ use crate::host::backend::{self, Backends, Progress};
 use crate::host::broker::Broker;
 use crate::host::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
 use crate::host::external::{external_endpoint, registry_client};
-use crate::host::fail_points::FailPoints;
+use crate::host::fault_switch::FaultSwitch;
 use crate::host::interrupt;
 use crate::host::proxies;
 use crate::host::roles::Runtimes;
@@ -41,8 +41,8 @@ pub(crate) struct Launch<'a> {
     pub run_id: &'a str,
     /// Environment variables that lead to container engines.
     pub docker_env: &'a DockerEnv,
-    /// Faults to inject.
-    pub fail_points: Option<Arc<FailPoints>>,
+    /// Faults to inject; `None` if no run has any.
+    pub faults: Option<Arc<FaultSwitch>>,
     /// Prints a line of progress.
     pub progress: Progress<'a>,
     /// Prints which servers the run uses.
@@ -84,8 +84,8 @@ impl Launch<'_> {
         if [backends.broker, backends.store].contains(&BackendKind::Container) {
             interrupt::containers_may_run();
         }
-        if let Some(fail_points) = &self.fail_points {
-            fail_points.check_reach(backends.broker, backends.store)?;
+        if let Some(faults) = &self.faults {
+            faults.check_reach(backends.broker, backends.store)?;
         }
         let embedded = [backends.broker, backends.store].contains(&BackendKind::Embedded);
         let data = embedded
@@ -97,11 +97,11 @@ impl Launch<'_> {
             data,
         };
         let started = tokio::select! {
-            started = provision.start() => started,
+            started = Box::pin(provision.start()) => started,
             () = interrupted.cancelled() => Err(Error::Interrupted),
         };
         match started {
-            Ok(started) => self.connect(started, provision).await,
+            Ok(started) => Box::pin(self.connect(started, provision)).await,
             Err(error) => {
                 remove_containers(provision.backends.engine.as_ref(), self.run_id).await;
                 self.runtimes.starts_ended().await;
@@ -147,8 +147,8 @@ impl Launch<'_> {
         };
         addresses.announce(&provision.backends, self.announce);
         let kinds = [provision.backends.broker, provision.backends.store];
-        let proxies = match &self.fail_points {
-            Some(points) => proxies::insert(points, &mut endpoints, kinds, self.runtimes).await?,
+        let proxies = match &self.faults {
+            Some(faults) => proxies::insert(faults, &mut endpoints, kinds, self.runtimes).await?,
             None => Vec::new(),
         };
         Ok(Servers {
@@ -208,8 +208,8 @@ impl Provision<'_> {
         }
         let mut embedded = kafka::Settings::default().with_listen(loopback(settings.broker_port));
         embedded.data_dir = self.data.as_ref().map(|data| data.of("broker"));
-        if let Some(points) = &self.launch.fail_points {
-            embedded.faults = Some(Arc::clone(points) as Arc<kafka::FaultPlan>);
+        if let Some(faults) = &self.launch.faults {
+            embedded.faults = Some(Arc::clone(faults) as Arc<kafka::FaultPlan>);
             // The default limit of brokers: an oversized reading must be rejected.
             embedded.max_batch_bytes = KAFKA_BATCH_BYTES;
         }
@@ -251,11 +251,11 @@ impl Provision<'_> {
             let store = ReplicaSet::start(&common).await.map_err(Error::Container)?;
             return Ok(Store::Container(Box::new(store)));
         }
-        let points = self.launch.fail_points.as_ref();
+        let faults = self.launch.faults.as_ref();
         let mut embedded =
             mongodb_server::Settings::default().with_listen(loopback(settings.store_port));
         embedded.data_dir = self.data.as_ref().map(|data| data.of("store"));
-        embedded.faults = points.map(|points| Arc::clone(points) as Arc<mongodb_server::FaultPlan>);
+        embedded.faults = faults.map(|faults| Arc::clone(faults) as Arc<mongodb_server::FaultPlan>);
         let store = start_store(embedded, self.launch.runtimes).await?;
         Ok(Store::Embedded(Box::new(store)))
     }

@@ -2,9 +2,7 @@
 //!
 //! ```text
 //!  launch ─▶ backend (which kinds) ─▶ servers ─▶ broker, store, embedded, external
-//!     └────▶ proxies, fail_points      ▲
-//!                 ▲                    │
-//!                 └────── faults ──────┘
+//!     └────▶ proxies ─▶ fault_switch ─▶ fail_points ◀─ faults ─▶ servers
 //! ```
 
 pub mod backend;
@@ -13,6 +11,7 @@ pub mod data_files;
 pub mod embedded;
 pub mod external;
 mod fail_points;
+pub mod fault_switch;
 pub mod faults;
 pub mod interrupt;
 pub mod launch;

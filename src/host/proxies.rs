@@ -10,7 +10,7 @@ use convoy_server_kit::SecretUri;
 
 use crate::error::Error;
 use crate::faults::Target;
-use crate::host::fail_points::{FailPoints, ProxiedServer};
+use crate::host::fault_switch::{FaultSwitch, ProxiedServer};
 use crate::host::roles::{Role, Runtimes};
 use crate::pipeline::Endpoints;
 use crate::proxy::Proxy;
@@ -19,7 +19,7 @@ use crate::report::BackendKind;
 /// Starts a proxy for each server with planned faults that is not embedded, and changes the endpoints
 /// to lead through it.
 pub(super) async fn insert(
-    points: &Arc<FailPoints>,
+    switch: &Arc<FaultSwitch>,
     endpoints: &mut Endpoints,
     [broker, store]: [BackendKind; 2],
     runtimes: &Runtimes,
@@ -29,11 +29,11 @@ pub(super) async fn insert(
         (Target::Broker, Role::Broker, broker),
         (Target::Store, Role::Store, store),
     ] {
-        if kind == BackendKind::Embedded || !points.plan().concerns(target) {
+        if kind == BackendKind::Embedded || !switch.concerns(target) {
             continue;
         }
-        let points = Arc::clone(points);
-        let starting = Proxy::start(Arc::new(ProxiedServer { points, target }));
+        let switch = Arc::clone(switch);
+        let starting = Proxy::start(Arc::new(ProxiedServer { switch, target }));
         let started = runtimes.handle(role).spawn(starting).await;
         let proxy = started.map_err(|_panicked| Error::Bug("the fault proxy panicked"))??;
         match target {

@@ -31,16 +31,20 @@ pub enum Role {
     Store,
     /// The embedded Schema Registry.
     Registry,
+    /// The live page and the dashboard.
+    Display,
 }
 
 impl Role {
-    const ALL: [Self; 6] = [
+    /// Every role.
+    pub const ALL: [Self; 7] = [
         Self::Generator,
         Self::Producer,
         Self::Consumer,
         Self::Broker,
         Self::Store,
         Self::Registry,
+        Self::Display,
     ];
 
     /// Returns the prefix of the names of the role's threads.
@@ -52,6 +56,7 @@ impl Role {
             Self::Broker => "broker",
             Self::Store => "store",
             Self::Registry => "registry",
+            Self::Display => "display",
         }
     }
 }
@@ -77,6 +82,13 @@ impl Runtimes {
             main: Some(build("main")?),
             starts: TaskTracker::new(),
         })
+    }
+
+    /// Starts the runtimes of these roles, and that of the display if there is one.
+    pub fn start_with_display(roles: &[Role], display: bool) -> Result<Self, Error> {
+        let display = display.then_some(Role::Display);
+        let roles: Vec<Role> = roles.iter().copied().chain(display).collect();
+        Self::start(&roles)
     }
 
     /// Returns a handle to a role's runtime, which must have been started.
@@ -154,6 +166,11 @@ impl CpuTime {
         if let Some(by_role) = &mut self.by_role {
             *by_role.entry(role).or_default() += used;
         }
+    }
+
+    /// Returns the time of a role so far, unless it had no thread or the platform does not report it.
+    pub fn of(&self, role: Role) -> Option<Duration> {
+        self.by_role.as_ref()?.get(&role).copied()
     }
 
     /// Returns the time of all roles since `earlier`, in microseconds. If the platform does not

@@ -4,15 +4,23 @@
 
 mod counters;
 mod histogram;
+mod injected;
 mod interval;
+mod last_readings;
 mod outage;
+mod partition;
 mod recorder;
 mod stage;
+mod trend;
 
 pub use convoy_server_kit::{RunClock, nanos, thread_cpu_time};
 pub use counters::{Counter, Counters, Counts};
 pub use histogram::{Histogram, IntervalLatency, StageSummary};
+pub use injected::{InjectedFault, InjectedFaults};
 pub use interval::{Interval, IntervalPhase};
+pub use last_readings::LastReadings;
 pub use outage::{Flow, Outage, OutageDetector, Server};
+pub use partition::{Latencies, PartitionFlow, PartitionLoad};
 pub use recorder::{IntervalSums, Recorder, Recording};
 pub use stage::{Stage, Stages};
+pub use trend::Trend;

@@ -1,11 +1,13 @@
 //! What all tasks of a process share.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::broker::TopicId;
 use crate::containers::owner;
-use crate::measure::{Counter, Counters, RunClock};
+use crate::measure::{
+    Counter, Counters, InjectedFaults, LastReadings, PartitionFlow, PartitionLoad, RunClock,
+};
 use crate::pipeline::lag::Lag;
 use crate::pipeline::outage::Outage;
 use crate::pipeline::settings::Settings;
@@ -36,8 +38,14 @@ pub struct Context {
     pub store_outage: Outage,
     /// Servers that have terminated.
     pub terminated_servers: TerminatedServers,
+    /// Faults of servers that were injected, for a display.
+    pub injected: InjectedFaults,
+    /// Last reading of each vehicle, if somebody watches the fleet.
+    last_readings: OnceLock<Arc<LastReadings>>,
     /// Partitions of each topic, once known.
     partitions: OnceLock<Vec<u32>>,
+    /// What passed through each of them, in the order of [`Self::partitions`].
+    flows: OnceLock<Box<[PartitionFlow]>>,
     /// Ids of the topics that a member of a group reads, by partition.
     topic_ids: Mutex<BTreeMap<TopicPartition, TopicId>>,
 }
@@ -57,14 +65,46 @@ impl Context {
             broker_outage: Outage::new("broker"),
             store_outage: Outage::new("store"),
             terminated_servers: TerminatedServers::default(),
+            injected: InjectedFaults::default(),
+            last_readings: OnceLock::new(),
             partitions: OnceLock::new(),
+            flows: OnceLock::new(),
             topic_ids: Mutex::default(),
         }
     }
 
     /// Sets the number of partitions of each topic. Later calls have no effect.
     pub fn set_partitions(&self, partitions: Vec<u32>) {
-        self.partitions.get_or_init(|| partitions);
+        let partitions = self.partitions.get_or_init(|| partitions);
+        let all: u32 = partitions.iter().sum();
+        self.flows
+            .get_or_init(|| (0..all).map(|_| PartitionFlow::default()).collect());
+    }
+
+    /// Follows the last reading of each of the first vehicles. Without it nothing is stored per
+    /// vehicle.
+    pub fn follow_vehicles(&self, vehicles: u32) -> &Arc<LastReadings> {
+        self.last_readings
+            .get_or_init(|| Arc::new(LastReadings::new(vehicles)))
+    }
+
+    /// Returns the last reading of each vehicle, if it is followed.
+    pub fn last_readings(&self) -> Option<&Arc<LastReadings>> {
+        self.last_readings.get()
+    }
+
+    /// Returns the counts of a partition; `None` before the partitions are known.
+    pub fn flow(&self, partition: TopicPartition) -> Option<&PartitionFlow> {
+        self.flows.get()?.get(self.index_of(partition))
+    }
+
+    /// Returns what passed through each partition so far.
+    pub fn partition_loads(&self) -> Vec<PartitionLoad> {
+        let load = |partition: TopicPartition| {
+            let flow = self.flow(partition)?;
+            Some(flow.load(self.topic(partition), partition.number))
+        };
+        self.partitions().filter_map(load).collect()
     }
 
     /// Returns the number of partitions of a topic.

@@ -115,11 +115,6 @@ impl StorageSettings {
         format!("{}_checkpoints", self.collection)
     }
 
-    /// Returns the collection of the heartbeats of group members.
-    pub fn member_collection(&self) -> String {
-        format!("{}_members", self.collection)
-    }
-
     /// Returns the name that prefixes the ids of checkpoints: the group's, or the run's.
     pub fn checkpoint_owner<'a>(&'a self, settings: &'a Settings) -> &'a str {
         self.group.as_deref().unwrap_or(&settings.run_id)

@@ -18,6 +18,8 @@ pub enum ValueFormat {
         schema_id: u32,
         /// The registered schema, compiled; boxed because it is large.
         validator: Box<PayloadValidator>,
+        /// Whether the registry holds the schema of the topic's rows as it was registered.
+        unchanged: bool,
     },
 }
 
@@ -29,8 +31,8 @@ impl ValueFormat {
         name: &str,
         registry: &Client,
     ) -> Result<Self, Error> {
-        let schema = JsonSchema::new(workload.schema(topic), name, SchemaForm::Typed);
-        let schema = Schema::json(schema.to_line());
+        let own = JsonSchema::new(workload.schema(topic), name, SchemaForm::Typed).to_line();
+        let schema = Schema::json(own.clone());
         let subject = format!("{name}-value");
         let registered = async {
             let schema_id = registry.register(&subject, &schema).await?;
@@ -40,6 +42,7 @@ impl ValueFormat {
             Ok::<_, registry::Error>(Self::Confluent {
                 schema_id,
                 validator,
+                unchanged: is_same(&own, &held.text),
             })
         };
         registered.await.map_err(Error::Registry)
@@ -67,6 +70,16 @@ impl ValueFormat {
         }
     }
 
+    /// Returns whether every payload that becomes a document matches the registered schema, so that
+    /// it need not be checked: [`PayloadDecoder`](crate::record::PayloadDecoder) accepts what the
+    /// schema of the rows accepts, or less.
+    pub fn is_implied(&self) -> bool {
+        match self {
+            Self::Json => true,
+            Self::Confluent { unchanged, .. } => *unchanged,
+        }
+    }
+
     /// Validates a payload against the registered schema, if there is one.
     pub fn check(&self, payload: &[u8]) -> Result<(), String> {
         match self {
@@ -78,16 +91,76 @@ impl ValueFormat {
     }
 }
 
+/// Returns whether two schemas are the same JSON.
+fn is_same(one: &str, other: &str) -> bool {
+    let value = |text| serde_json::from_str::<serde_json::Value>(text).ok();
+    value(one).is_some_and(|one| Some(one) == value(other))
+}
+
 #[cfg(test)]
 mod tests {
+    use convoy_mongodb_server::bson::Writer;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::dataset::{Column, ColumnType, Schema as Rows};
+    use crate::record::PayloadDecoder;
+
+    const KINDS: [ColumnType; 7] = [
+        ColumnType::Text,
+        ColumnType::Integer,
+        ColumnType::LargeInteger,
+        ColumnType::Decimal,
+        ColumnType::Number,
+        ColumnType::Date,
+        ColumnType::Boolean,
+    ];
 
     fn confluent(schema_id: u32) -> ValueFormat {
         let validator = PayloadValidator::compile(r#"{"type":"object"}"#).unwrap();
         ValueFormat::Confluent {
             schema_id,
             validator: Box::new(validator),
+            unchanged: false,
         }
+    }
+
+    fn value_of_any_type() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "-?(0|[1-9][0-9]{0,40})",
+            "-?(0|[1-9][0-9]{0,5})\\.[0-9]{1,5}([eE][+-]?[0-9]{1,3})?",
+            "\"[a-z]{0,3}\"",
+            Just("\"2024-05-01T10:00:00.000Z\"".to_owned()),
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn documents_only_come_from_payloads_that_match_the_schema_of_their_rows(
+            value in value_of_any_type(), nullable: bool,
+        ) {
+            let payload = format!("{{\"a\":{value}}}");
+            for kind in KINDS {
+                let name = "a".to_owned();
+                let rows = Rows { columns: vec![Column { name, kind, nullable }] };
+                let schema = JsonSchema::new(&rows, "rows", SchemaForm::Typed).to_line();
+                let validator = PayloadValidator::compile(&schema).unwrap();
+                let mut document = Vec::new();
+                let mut writer = Writer::new(&mut document);
+                let decoded = PayloadDecoder::new(&rows).decode(payload.as_bytes(), &mut writer);
+                let checked = validator.check(payload.as_bytes());
+                prop_assert!(decoded.is_err() || checked.is_ok(), "{} {}", kind, payload);
+            }
+        }
+    }
+
+    #[test]
+    fn a_schema_that_the_registry_has_rewritten_is_the_same_json() {
+        assert!(is_same(r#"{"a":1,"b":[2]}"#, r#"{ "b": [2], "a": 1 }"#));
+        assert!(!is_same(r#"{"a":1}"#, r#"{"a":2}"#));
+        assert!(!is_same("{", "{"));
     }
 
     fn value(format: &ValueFormat, payload: &[u8]) -> Vec<u8> {

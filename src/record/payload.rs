@@ -17,8 +17,13 @@ struct EncodedColumn {
     name: String,
     /// The bytes `,"name":`.
     prefix: Vec<u8>,
+    /// The prefix followed by zeros, if it is short.
+    block: Option<[u8; BLOCK]>,
     kind: ColumnType,
 }
+
+/// Bytes that are copied at once, which is faster than a copy of any length.
+const BLOCK: usize = 16;
 
 /// A cell does not have the type of its column: its file changed after the types were inferred.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,8 +52,13 @@ impl PayloadEncoder {
                 let mut prefix = vec![b','];
                 write_json_string(&mut prefix, &column.name);
                 prefix.push(b':');
+                let mut block = [0; BLOCK];
+                let short = block.get_mut(..prefix.len());
                 EncodedColumn {
                     name: column.name.clone(),
+                    block: short
+                        .map(|short| short.copy_from_slice(&prefix))
+                        .map(|()| block),
                     prefix,
                     kind: column.kind,
                 }
@@ -65,7 +75,7 @@ impl PayloadEncoder {
     ) -> Result<(), EncodeError> {
         let start = out.len();
         for (column, field) in self.columns.iter().zip(fields) {
-            out.extend_from_slice(&column.prefix);
+            column.write_prefix(out);
             self.write(column, field, out)?;
         }
         match out.get_mut(start) {
@@ -85,6 +95,9 @@ impl PayloadEncoder {
     ) -> Result<(), EncodeError> {
         if self.syntax.missing.contains(field) {
             out.extend_from_slice(b"null");
+        } else if matches!(column.kind, ColumnType::Integer | ColumnType::LargeInteger) {
+            // The pass over all rows has checked it.
+            append_short(out, field.as_bytes());
         } else if column.kind == ColumnType::Text {
             write_json_string(out, field);
         } else if !self.syntax.write_json(field, column.kind, out) {
@@ -118,6 +131,40 @@ impl PayloadEncoder {
     }
 }
 
+impl EncodedColumn {
+    #[inline]
+    fn write_prefix(&self, out: &mut Vec<u8>) {
+        match &self.block {
+            Some(block) => {
+                let end = out.len() + self.prefix.len();
+                out.extend_from_slice(block);
+                out.truncate(end);
+            }
+            None => out.extend_from_slice(&self.prefix),
+        }
+    }
+}
+
+/// Appends bytes, up to eight of them without a copy of any length.
+#[inline]
+fn append_short(out: &mut Vec<u8>, bytes: &[u8]) {
+    let length = bytes.len();
+    let word = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) if length <= 8 => {
+            let last = u64::from(u32::from_le_bytes(*last));
+            u64::from(u32::from_le_bytes(*first)) | last << (8 * (length - 4))
+        }
+        (None, None) => bytes
+            .iter()
+            .rev()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        _ => return out.extend_from_slice(bytes),
+    };
+    let end = out.len() + length;
+    out.extend_from_slice(&word.to_le_bytes());
+    out.truncate(end);
+}
+
 /// Returns the text of a JSON value that has no escapes.
 pub(super) fn unquoted(json: &str) -> &str {
     let text = json
@@ -143,8 +190,21 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::dataset::example_schema;
+
+    proptest! {
+        #[test]
+        fn short_bytes_are_appended_as_any_others(
+            before: Vec<u8>, bytes in prop::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let mut out = before.clone();
+            append_short(&mut out, &bytes);
+            prop_assert_eq!(out, [before, bytes].concat());
+        }
+    }
 
     fn encode(fields: [&str; 3]) -> String {
         let mut out = Vec::new();

@@ -1,4 +1,7 @@
 //! Decodes a payload into BSON fields with the types of its columns, in one pass without a tree.
+//!
+//! Rows as convoy writes them take a fast path, [`FlatDecoder`]; the visitors here decide about all
+//! others.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,6 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visit
 use serde_json::value::RawValue;
 
 use crate::dataset::{Column, ColumnType, Schema, parse_date};
+use crate::record::flat::FlatDecoder;
 use crate::record::names::stored_name;
 
 /// Decodes payloads of one schema.
@@ -18,6 +22,7 @@ pub struct PayloadDecoder {
     /// Names of the columns' fields in the document.
     stored: Vec<String>,
     by_name: HashMap<String, usize>,
+    flat: FlatDecoder,
 }
 
 /// A payload cannot become the fields of a document.
@@ -38,11 +43,13 @@ impl PayloadDecoder {
             .map(|(index, column)| (column.name.clone(), index))
             .collect();
         let columns = schema.columns.iter();
+        let stored: Vec<String> = columns
+            .map(|column| stored_name(&column.name).into_owned())
+            .collect();
         Self {
+            flat: FlatDecoder::new(&schema.columns, &stored),
             columns: schema.columns.clone(),
-            stored: columns
-                .map(|column| stored_name(&column.name).into_owned())
-                .collect(),
+            stored,
             by_name,
         }
     }
@@ -52,6 +59,18 @@ impl PayloadDecoder {
     /// Fails if the payload is not a JSON object, if a field is missing, unknown or repeated, or if
     /// a value does not have the type of its column; discard the writer's bytes then.
     pub fn decode(&self, payload: &[u8], writer: &mut Writer<'_>) -> Result<(), DecodeError> {
+        if self.flat.decode(payload, writer) {
+            return Ok(());
+        }
+        self.decode_any(payload, writer)
+    }
+
+    /// Decodes a payload of any form.
+    pub(super) fn decode_any(
+        &self,
+        payload: &[u8],
+        writer: &mut Writer<'_>,
+    ) -> Result<(), DecodeError> {
         let mut json = serde_json::Deserializer::from_slice(payload);
         json.deserialize_map(Fields {
             decoder: self,

@@ -6,6 +6,17 @@ use crate::report::value::{Report, Status};
 impl Report {
     /// Returns one sentence per reason for which the report did not pass.
     pub fn failures(&self) -> Vec<String> {
+        let mut reasons = self.verdict_failures();
+        let thresholds = self.thresholds.iter().filter(|it| !it.passed);
+        reasons.extend(thresholds.map(|threshold| {
+            let (limit, actual) = text::threshold_outcome(threshold);
+            format!("{limit}: failed {actual}")
+        }));
+        reasons
+    }
+
+    /// Returns the reasons other than thresholds.
+    pub(super) fn verdict_failures(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         if let Some(produced) = &self.produced {
             let lost = [
@@ -27,11 +38,6 @@ impl Report {
         } else if self.status == Status::Invalid && reasons.is_empty() {
             reasons.push("the run is invalid".to_owned());
         }
-        let thresholds = self.thresholds.iter().filter(|it| !it.passed);
-        reasons.extend(thresholds.map(|threshold| {
-            let (limit, actual) = text::threshold_outcome(threshold);
-            format!("{limit}: failed {actual}")
-        }));
         reasons
     }
 }

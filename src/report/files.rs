@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::NamedTempFile;
 
@@ -70,16 +71,24 @@ impl Error {
 
 /// Directory of a run, checked to be writable before the run starts.
 ///
-/// A file gets its name only when it is complete. Dropping this removes the directory if it is
-/// empty, so that a run that failed to start leaves nothing.
+/// A file gets its name only when it is complete. Dropping this removes the log of a run
+/// that did not begin, and the directory if it is empty, so that a wrong setting leaves nothing.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
     /// The output directory, if it was created for this run.
     created: Option<PathBuf>,
+    /// Whether the run began, so that its log says more than its error.
+    begun: AtomicBool,
 }
 
 impl RunDirectory {
+    /// Returns the report that a run of this name has already.
+    pub fn existing_report(output: &Path, run_id: &str) -> Option<PathBuf> {
+        let path = output.join(run_id).join("report.json");
+        path.exists().then_some(path)
+    }
+
     /// Creates the directory of a run and checks that it is writable.
     pub fn create(output: &Path, run_id: &str) -> Result<Self, Error> {
         let path = output.join(run_id);
@@ -90,7 +99,11 @@ impl RunDirectory {
         let created = (!output.exists()).then(|| output.to_owned());
         fs::create_dir_all(&path).map_err(directory_error)?;
         NamedTempFile::new_in(&path).map_err(directory_error)?;
-        Ok(Self { path, created })
+        Ok(Self {
+            path,
+            created,
+            begun: AtomicBool::new(false),
+        })
     }
 
     /// Returns its path.
@@ -98,8 +111,14 @@ impl RunDirectory {
         &self.path
     }
 
-    /// Starts `latency.hdr`, which [`RunDirectory::write`] completes.
+    /// Returns the path of the log of the process.
+    pub fn log(&self) -> PathBuf {
+        self.path.join("run.log")
+    }
+
+    /// Begins the run: starts `latency.hdr`, which [`RunDirectory::write`] completes.
     pub fn latency_log(&self, epoch_unix_ms: u64) -> Result<LatencyLog<PartialFile>, Error> {
+        self.begun.store(true, Ordering::Relaxed);
         let path = self.path.join("latency.hdr");
         let failed = |source| Error::File {
             path: path.clone(),
@@ -138,6 +157,17 @@ impl RunDirectory {
     }
 }
 
+impl RunDirectory {
+    /// Writes a file beside the report and returns its path.
+    pub fn add(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut PartialFile) -> io::Result<()>,
+    ) -> Result<PathBuf, Error> {
+        write_file(&self.path, name, write)
+    }
+}
+
 /// Writes `report.html` and returns its path.
 pub fn write_page(directory: &Path, report: &Report, history: &History) -> Result<PathBuf, Error> {
     write_file(directory, "report.html", |file| {
@@ -165,6 +195,9 @@ fn write_file(
 
 impl Drop for RunDirectory {
     fn drop(&mut self) {
+        if !*self.begun.get_mut() {
+            let _absent = fs::remove_file(self.log());
+        }
         // Fails if the directory is not empty, which then stays.
         let _kept = fs::remove_dir(&self.path);
         if let Some(output) = &self.created {

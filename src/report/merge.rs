@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::measure::{Counts, Histogram, Stages};
+use crate::measure::{Counts, Histogram, PartitionLoad, Stages};
 use crate::record::HASHES_CONTENT;
 use crate::report::notice::Notice;
 use crate::report::processes::{Merged, Produced};
@@ -153,6 +153,7 @@ pub fn merge(saved: &[SavedReport], command: String) -> Report {
         thresholds: Vec::new(),
         warnings: warnings(&reports),
         outages: Vec::new(),
+        partitions: PartitionLoad::sum(reports.iter().flat_map(|report| &report.partitions)),
         intervals: Vec::new(),
         produced: None,
         consumed: None,

@@ -74,7 +74,7 @@ impl Schedule {
 }
 
 /// Account of one consumer process.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Consumed {
     /// Group whose members shared the partitions.
     pub group: String,
@@ -99,7 +99,7 @@ pub struct Ownership {
     pub topic: String,
     /// Partition of the topic.
     pub partition: i32,
-    /// Epoch of the lease.
+    /// Epoch of the checkpoint's owner.
     pub epoch: i64,
     /// Offset of the first record read.
     pub from: i64,

@@ -40,4 +40,22 @@ pub struct CpuPerRecord {
     pub broker_us: Option<f64>,
     /// Embedded store.
     pub store_us: Option<f64>,
+    /// Live page and dashboard; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_us: Option<f64>,
+}
+
+impl CpuPerRecord {
+    /// Returns the sum of all roles that ran in this process; `None` if none is known.
+    pub fn total_us(&self) -> Option<f64> {
+        let roles = [
+            self.generator_us,
+            self.producer_us,
+            self.consumer_us,
+            self.broker_us,
+            self.store_us,
+        ];
+        let known: Vec<f64> = roles.into_iter().flatten().collect();
+        (!known.is_empty()).then(|| known.iter().sum())
+    }
 }

@@ -1,12 +1,13 @@
 //! Content of a report. Field names are the JSON keys; units come last in a name.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Verdict;
-use crate::measure::{Counts, Interval, Outage};
+use crate::measure::{Counts, Interval, Outage, PartitionLoad};
 use crate::report::faults::Faults;
 use crate::report::finding::Finding;
 use crate::report::machine::Machine;
@@ -61,6 +62,9 @@ pub struct Report {
     /// Periods in which records waited for a server and none passed it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outages: Vec<Outage>,
+    /// What passed through each partition; absent in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<PartitionLoad>,
     /// Counts and latencies of every second, warm-up and drain included.
     pub intervals: Vec<Interval>,
     /// Account of a producer process.
@@ -80,7 +84,25 @@ impl Report {
     /// Undelivered readings of an interrupted run do not fail it: the status says that it was
     /// interrupted.
     pub fn passed(&self) -> bool {
-        let verdict_holds = match self.status {
+        self.outcome() == Outcome::Passed
+    }
+
+    /// Returns whether the report passed, and if not, whether only the figures are to blame.
+    pub fn outcome(&self) -> Outcome {
+        let missed = self.thresholds.iter().filter(|threshold| !threshold.passed);
+        let missed: Vec<ThresholdName> = missed.map(|threshold| threshold.name).collect();
+        if !self.keeps_guarantees() || missed.contains(&ThresholdName::MaxDeadLetters) {
+            Outcome::Failed
+        } else if missed.is_empty() {
+            Outcome::Passed
+        } else {
+            Outcome::ThresholdMissed
+        }
+    }
+
+    /// Returns whether the verdict, if there is one, holds.
+    fn keeps_guarantees(&self) -> bool {
+        match self.status {
             Status::Complete => {
                 self.topology.broker == BackendKind::None
                     || !self.has_verdict()
@@ -88,8 +110,7 @@ impl Report {
             }
             Status::Interrupted => true,
             Status::Invalid => false,
-        };
-        verdict_holds && self.thresholds.iter().all(|threshold| threshold.passed)
+        }
     }
 
     /// Returns whether the report is one with a verdict: that of a whole run, or of an audited merge.
@@ -123,6 +144,17 @@ impl Report {
     pub(super) fn warns_of(&self, code: &str) -> bool {
         self.warnings.iter().any(|warning| warning.code == code)
     }
+}
+
+/// Whether a report passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The verdict and every threshold held.
+    Passed,
+    /// The verdict holds, but a latency or a throughput missed its threshold.
+    ThresholdMissed,
+    /// Readings are missing, duplicated, corrupt or reordered, or too many are dead letters.
+    Failed,
 }
 
 /// How a run ended.
@@ -174,6 +206,10 @@ pub struct Run {
     pub command: String,
     /// Version of convoy.
     pub version: String,
+    /// Values of the options that were set, by flag, environment or scenario, secrets replaced;
+    /// those about output are left out. `--again` sets them again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, Vec<String>>,
     /// Start of the run, RFC 3339 in UTC.
     pub started_at: String,
 }

@@ -45,3 +45,15 @@ string_enum! {
         Json = "json",
     }
 }
+
+string_enum! {
+    /// Form of exported figures.
+    ExportForm {
+        /// Metric format of Bencher.
+        Bencher = "bencher",
+        /// Of `github-action-benchmark`: figures of which smaller is better.
+        ActionSmaller = "action-smaller",
+        /// Of `github-action-benchmark`: figures of which bigger is better.
+        ActionBigger = "action-bigger",
+    }
+}

@@ -56,10 +56,17 @@ impl WriterSettings {
     }
 }
 
-/// Directory and format of the report.
+/// Directory and forms of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReportSettings {
     /// Directory for results; each run gets a directory in it.
     pub output: PathBuf,
     pub format: Format,
+    /// File for the outcome as JUnit XML.
+    pub junit: Option<PathBuf>,
+    /// File for the events of the run.
+    pub events: Option<PathBuf>,
+    /// File to which a CI system wants a summary in Markdown.
+    #[serde(skip)]
+    pub step_summary: Option<PathBuf>,
 }

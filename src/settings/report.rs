@@ -6,6 +6,7 @@ use convoy_server_kit::SecretUri;
 use serde::Serialize;
 
 use crate::dataset::ReadOptions;
+use crate::settings::choices::ExportForm;
 use crate::settings::groups::ReportSettings;
 
 /// Settings of `convoy report merge`.
@@ -33,6 +34,16 @@ pub struct MergeSettings {
 pub struct ShowSettings {
     /// A report, or a directory with one.
     pub report: PathBuf,
+}
+
+/// Settings of `convoy report export`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportSettings {
+    /// Directories of runs, or their reports.
+    pub runs: Vec<PathBuf>,
+    pub form: ExportForm,
+    /// Name of the benchmark.
+    pub name: String,
 }
 
 /// Settings of `convoy report html`.

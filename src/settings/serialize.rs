@@ -77,11 +77,14 @@ pub(super) fn participation<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let seconds = |duration: Option<Duration>| duration.map(|it| it.as_secs_f64());
     let (timing, length) = (participation.timing, participation.length);
-    let mut map = serializer.serialize_map(Some(8))?;
+    let mut map = serializer.serialize_map(Some(9))?;
     map.serialize_entry("from", &participation.start)?;
     map.serialize_entry("isolation", &participation.isolation)?;
-    map.serialize_entry("beat_s", &timing.heartbeat.as_secs_f64())?;
-    map.serialize_entry("dead_after_s", &timing.dead_after.as_secs_f64())?;
+    let heartbeat = timing.heartbeat.as_secs_f64();
+    map.serialize_entry("heartbeat_interval_s", &heartbeat)?;
+    let session_timeout = timing.session_timeout.as_secs_f64();
+    map.serialize_entry("session_timeout_s", &session_timeout)?;
+    map.serialize_entry("instance", &participation.instance)?;
     map.serialize_entry("duration_s", &seconds(length.duration))?;
     map.serialize_entry("records", &length.records)?;
     map.serialize_entry("idle_s", &seconds(length.idle))?;

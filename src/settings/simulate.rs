@@ -24,6 +24,8 @@ pub struct SimulateSettings {
     pub load: LoadSettings,
     #[serde(flatten, serialize_with = "timeouts")]
     pub timeouts: Timeouts,
+    /// Name of the run; `None` makes one.
+    pub run_id: Option<String>,
     /// Topic; `None` takes the name of the dataset's folder.
     pub topic: Option<String>,
     #[serde(flatten, serialize_with = "creation")]

@@ -18,6 +18,8 @@ pub struct UpSettings {
     pub registry_port: u16,
     /// Port of the store; 0 uses a free port.
     pub store_port: u16,
+    /// Where other machines connect to; `None` serves this machine only.
+    pub advertised: Option<Advertised>,
     /// Data directory of the servers; `None` is a temporary directory.
     pub data_dir: Option<PathBuf>,
     /// Whether a damaged data directory is repaired first.
@@ -44,6 +46,15 @@ pub struct UpSettings {
     pub exit_with_parent: bool,
     /// Name of the replica set whose only member the store is; `None` is a standalone server.
     pub replica_set: Option<String>,
+}
+
+/// The address that other machines connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advertised {
+    /// Name or IPv4 address, for all three servers.
+    pub host: String,
+    /// Port of the broker.
+    pub port: u16,
 }
 
 /// Files that tell other programs of the servers.

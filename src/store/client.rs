@@ -11,11 +11,11 @@ use mongodb::Collection;
 use mongodb::error::{Error as DriverError, ErrorKind};
 use mongodb::options::{Acknowledgment, ClientOptions, CollectionOptions, WriteConcern};
 
-use crate::cause::{Cause, one_line, within};
+use crate::cause::{Cause, within};
 use crate::record::DocumentId;
 use crate::store::error::Error;
-use crate::store::failure::{cause, is_duplicate_code, is_duplicate_key};
-use crate::store::outcome::{InsertOutcome, Refusal, StoredIdentity, Updated, Upsert};
+use crate::store::failure::{cause, is_duplicate_key};
+use crate::store::outcome::{Refusal, StoredIdentity, Updated, Upsert};
 use crate::store::pool::{Checkouts, Pool};
 
 /// Timeout for finding the server and opening a connection.
@@ -164,10 +164,10 @@ impl Connection {
 /// A collection of raw documents. Writes are journaled by a majority.
 #[derive(Debug, Clone)]
 pub struct Documents {
-    pool: Pool,
-    database: String,
-    collection: String,
-    command_timeout: Duration,
+    pub(super) pool: Pool,
+    pub(super) database: String,
+    pub(super) collection: String,
+    pub(super) command_timeout: Duration,
 }
 
 impl Documents {
@@ -177,7 +177,7 @@ impl Documents {
     }
 
     /// Returns the driver's collection, for one command.
-    fn collection(&self) -> Collection<RawDocumentBuf> {
+    pub(super) fn collection(&self) -> Collection<RawDocumentBuf> {
         let options = CollectionOptions::builder()
             .write_concern(journaled_by_majority())
             .build();
@@ -193,44 +193,6 @@ impl Documents {
             collection: self.name(),
             source,
         }
-    }
-
-    /// Inserts a batch once, unordered, and returns the outcome of each document.
-    ///
-    /// The batch should fit into one wire message (48 MB, 100,000 documents): if a later message of
-    /// a call fails, the driver drops the responses to the earlier ones.
-    pub async fn insert(&self, batch: &[RawDocumentBuf]) -> InsertOutcome {
-        let collection = self.collection();
-        let insert = collection.insert_many(batch).ordered(false).into_future();
-        let error = match self.pool.answer(self.command_timeout, insert).await {
-            Ok(Ok(_inserted)) => {
-                return InsertOutcome::Answered {
-                    taken: Vec::new(),
-                    rejected: Vec::new(),
-                };
-            }
-            Ok(Err(error)) => error,
-            Err(timeout) => return InsertOutcome::Unknown(timeout),
-        };
-        let ErrorKind::InsertMany(failure) = error.kind.as_ref() else {
-            return InsertOutcome::Unknown(cause(&error));
-        };
-        if failure.write_concern_error.is_some() {
-            return InsertOutcome::Unknown(cause(&error));
-        }
-        let (mut taken, mut rejected) = (Vec::new(), Vec::new());
-        for write_error in failure.write_errors.iter().flatten() {
-            let refusal = Refusal {
-                index: write_error.index,
-                reason: one_line(&write_error.message),
-            };
-            if is_duplicate_code(write_error.code) {
-                taken.push(refusal);
-            } else {
-                rejected.push(refusal);
-            }
-        }
-        InsertOutcome::Answered { taken, rejected }
     }
 
     /// Returns which of these documents have an `_id` that is stored, by index in the batch.
@@ -369,6 +331,16 @@ impl Documents {
             .within(self.command_timeout, create)
             .await
             .map_err(|source| self.failed("create", source))
+    }
+
+    /// Drops the collection. One that does not exist is not an error.
+    pub async fn drop_collection(&self) -> Result<(), Error> {
+        let collection = self.collection();
+        let drop = async move { collection.drop().await };
+        self.pool
+            .within(self.command_timeout, drop)
+            .await
+            .map_err(|source| self.failed("drop", source))
     }
 
     /// Updates the document that matches.

@@ -59,7 +59,7 @@ pub fn cause(error: &DriverError) -> Cause {
 }
 
 /// Returns the cause of an error that the server named by a code.
-fn refused(code: i32, name: &str, message: &str) -> Cause {
+pub fn refused(code: i32, name: &str, message: &str) -> Cause {
     /// Codes of missing rights, of a missing user, and of a wrong one.
     const UNAUTHORIZED: i32 = 13;
     const AUTHENTICATION_FAILED: i32 = 18;

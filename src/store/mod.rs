@@ -4,10 +4,11 @@ mod client;
 pub mod container;
 mod error;
 mod failure;
+mod insert;
 mod outcome;
 mod pool;
 
-pub use client::{Connection, Documents};
+pub use client::{Connection, Documents, binary_id};
 pub use error::{Error, command_hint as hint};
 pub use outcome::{InsertOutcome, Refusal, StoredIdentity, Updated, Upsert};
 pub use pool::Checkouts;

@@ -1,5 +1,6 @@
 //! Report of `convoy consume`.
 
+use crate::measure::Recording;
 use crate::pipeline::{self, Context};
 use crate::report::{Consumed, Durability, Lag, Ownership, PartitionLag, Report, Status, rfc3339};
 use crate::settings::ConsumeSettings;
@@ -7,6 +8,20 @@ use crate::summary::builder::{Process, ReportBuilder};
 use crate::summary::cpu::CpuUse;
 use crate::summary::measurements::summarize_consumer;
 use crate::summary::topology;
+
+/// Returns the report of a process that has not started, for its live page.
+pub fn starting_consumer(process: &Process<'_, ConsumeSettings>, started: u64) -> Report {
+    let (context, settings) = (process.context, process.settings);
+    let topology = topology::consume(context, settings);
+    let nothing = Recording::default();
+    let mut report = ReportBuilder::new(process, Status::Complete, topology, &nothing).report;
+    report.run.started_at = rfc3339(context.clock.unix_ms(started));
+    report.consumed = Some(Consumed {
+        group: settings.group.clone(),
+        ..Consumed::default()
+    });
+    report
+}
 
 /// Builds the report of a consumer process that started at an instant of the run's clock.
 pub fn consumer_report(

@@ -42,7 +42,7 @@ impl Baseline {
 }
 
 /// CPU time of each role at the end of the measured part, before the audit adds to it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CpuUse {
     cpu: CpuTime,
     at: u64,
@@ -83,6 +83,7 @@ impl CpuUse {
             consumer_us: per_record(Role::Consumer),
             broker_us: per_record(Role::Broker),
             store_us: per_record(Role::Store),
+            display_us: per_record(Role::Display),
         }
     }
 }

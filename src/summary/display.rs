@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::load::Bound;
 use crate::measure::{Histogram, Interval, RunClock, Stages};
 use crate::pipeline::{Context, INTERVAL, Observer, Phase, TopicPartition, Totals};
-use crate::report::{LatencyLog, PartialFile};
-use crate::summary::cpu::CpuUse;
+use crate::report::{EventLog, LatencyLog, PartialFile, rfc3339};
+use crate::settings::ReportSettings;
+use crate::summary::live::Screen;
 use crate::terminal::{self, Arrived, Expected, Progress, Snapshot, Terminal, Waiting};
 
 /// Expected lengths of the phases with load.
@@ -56,14 +59,18 @@ pub struct Display {
     expected: ExpectedPhases,
     arrived: Arrived,
     shows_lag: bool,
+    /// Counts of the partitions, for the dashboard.
+    context: Arc<Context>,
+    /// The live page, if there is one.
+    screen: Option<Screen>,
 }
 
 #[derive(Debug)]
 struct State {
     progress: Progress,
     log: Option<LatencyLog<PartialFile>>,
-    /// CPU time at the start of the audit.
-    cpu: Option<CpuUse>,
+    /// Events for programs that follow the run.
+    events: Option<EventLog>,
     phase: Phase,
     phase_began: u64,
     /// Backlog at the start of the phase.
@@ -74,18 +81,30 @@ struct State {
     stored: u64,
 }
 
+impl State {
+    /// Writes an event. The first failure, as on a full disk, ends the events, not the run.
+    fn log_event(&mut self, write: impl FnOnce(&mut EventLog) -> io::Result<()>) {
+        let Some(Err(error)) = self.events.as_mut().map(write) else {
+            return;
+        };
+        tracing::warn!(%error, "failed to write an event of the run; no more events are written");
+        self.events = None;
+    }
+}
+
 impl Display {
     /// Prepares for a run with the expected phases.
     pub fn new(
         terminal: &Terminal,
         expected: ExpectedPhases,
-        clock: RunClock,
+        context: &Arc<Context>,
         log: LatencyLog<PartialFile>,
     ) -> Self {
+        let clock = context.clock;
         let state = State {
             progress: Progress::new(terminal.clone()),
             log: Some(log),
-            cpu: None,
+            events: None,
             phase: Phase::Preparing,
             phase_began: clock.now(),
             backlog: 0,
@@ -101,7 +120,21 @@ impl Display {
             expected,
             arrived: Arrived::Stored,
             shows_lag: false,
+            context: Arc::clone(context),
+            screen: None,
         }
+    }
+
+    /// Shows the run on a live page as well.
+    #[must_use]
+    pub fn with_screen(mut self, screen: Option<Screen>) -> Self {
+        self.screen = screen;
+        self
+    }
+
+    /// Returns the live page, if there is one.
+    pub fn screen(&self) -> Option<&Screen> {
+        self.screen.as_ref()
     }
 
     /// Shows the lag instead of the backlog, for a process that does not emit.
@@ -118,16 +151,40 @@ impl Display {
         self
     }
 
+    /// Writes events to a file while they happen, if the user wants it. Its first one names the run.
+    pub fn logging_events(
+        mut self,
+        settings: &ReportSettings,
+        run_id: &str,
+        command: &str,
+    ) -> Result<Self, Error> {
+        let Some(path) = &settings.events else {
+            return Ok(self);
+        };
+        let started_at = rfc3339(self.clock.unix_ms(self.clock.now()));
+        let opened = EventLog::open(path).and_then(|mut events| {
+            events.start(run_id, &started_at, command)?;
+            Ok(events)
+        });
+        let state = self.state.get_mut();
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        state.events = Some(opened.map_err(|source| Error::WriteFile {
+            path: path.clone(),
+            source,
+        })?);
+        Ok(self)
+    }
+
     /// Shows a message about the current phase.
     pub fn message(&self, line: &str) {
         self.lock().progress.message(line);
     }
 
-    /// Ends the display and returns the latency log and the CPU time at the start of the audit.
-    pub fn finish(&self) -> (Option<LatencyLog<PartialFile>>, Option<CpuUse>) {
+    /// Ends the display and returns the latency log.
+    pub fn finish(&self) -> Option<LatencyLog<PartialFile>> {
         let mut state = self.lock();
-        state.progress.finish();
-        (state.log.take(), state.cpu.take())
+        state.progress.close();
+        state.log.take()
     }
 
     /// Returns how many records have reached their last step in this process.
@@ -156,14 +213,16 @@ impl Observer for Display {
             Phase::Auditing => (terminal::Phase::Audit, None),
         };
         let mut state = self.lock();
-        if phase == Phase::Auditing {
-            state.cpu = Some(CpuUse::read(self.clock));
-        }
+        let at = rfc3339(self.clock.unix_ms(self.clock.now()));
+        state.log_event(|events| events.phase(phase.name(), &at));
         state.phase = phase;
         state.phase_began = self.clock.now();
         state.emitted_before = state.emitted;
         state.stored_before = state.stored;
         state.progress.phase(shown, expected);
+        if let Some(screen) = &self.screen {
+            screen.state(vec![shown.to_string()]);
+        }
     }
 
     fn owned(&self, context: &Context, owned: &BTreeSet<TopicPartition>) {
@@ -215,6 +274,19 @@ impl Observer for Display {
             }
             _ => state.progress.update(&snapshot),
         }
+        if let Some(screen) = &self.screen {
+            screen.interval(interval, stages, totals);
+            let expected = match state.phase {
+                Phase::WarmingUp => Some(Expected::Duration(self.expected.warm_up)),
+                Phase::Running => self.expected.run,
+                _ => None,
+            };
+            screen.state(state.progress.state(expected, &snapshot));
+        }
+        let partitions = || self.context.partition_loads();
+        let progress = &state.progress;
+        progress.second(interval, stages, partitions, self.shows_lag);
+        state.log_event(|events| events.interval(interval));
         if let Some(log) = &mut state.log {
             let start = Duration::from_secs_f64(interval.start_s);
             if let Err(error) = log.write(start, INTERVAL, stages) {

@@ -2,13 +2,20 @@
 
 use crate::fleet::Shard;
 use crate::load::Bound;
-use crate::measure::nanos;
+use crate::measure::{Recording, nanos};
 use crate::pipeline::{self, Context, Workload};
 use crate::report::{Durability, Produced, Report, Schedule, Status};
 use crate::settings::{LoadSettings, ProduceSettings};
 use crate::summary::builder::{Process, ReportBuilder};
 use crate::summary::cpu::CpuUse;
 use crate::summary::topology;
+
+/// Returns the report of a process that has not started, for its live page.
+pub fn starting_producer(process: &Process<'_, ProduceSettings>) -> Report {
+    let topology = topology::produce(process.context, process.settings);
+    let nothing = Recording::default();
+    ReportBuilder::new(process, Status::Complete, topology, &nothing).report
+}
 
 /// Builds the report of a producer process.
 pub fn producer_report(

@@ -11,6 +11,14 @@ use crate::summary::builder::{Process, ReportBuilder};
 use crate::summary::cpu::CpuUse;
 use crate::summary::{measurements, topology};
 
+/// Returns the report of a run that has not started, for its live page.
+pub fn starting_simulation(process: &Process<'_, SimulateSettings>) -> Report {
+    let none = BackendKind::None;
+    let topology = topology::simulate(process.context, process.settings, none, none);
+    let nothing = Recording::default();
+    start(process, Status::Complete, topology, &nothing, None).report
+}
+
 /// Builds the report of a run through the pipeline.
 pub fn simulate_report(
     process: &Process<'_, SimulateSettings>,
@@ -30,18 +38,13 @@ pub fn simulate_report(
         _ => Status::Invalid,
     };
     let recording = &outcome.recording;
-    let kinds = (servers.broker_kind, servers.store_kind);
-    let topology = topology::simulate(process.context, process.settings, kinds.0, kinds.1);
+    let none = BackendKind::None;
+    let topology = topology::simulate(process.context, process.settings, none, none);
     let mut builder = start(process, status, topology, recording, verdict);
     builder.checkouts = outcome.checkouts;
     let report = &mut builder.report;
     report.faults = faults;
-    let addresses = servers.addresses.clone();
-    report.topology.broker_address = Some(addresses.broker);
-    report.topology.broker_origin = Some(addresses.broker_origin);
-    report.topology.store_address = Some(addresses.store);
-    report.topology.store_origin = Some(addresses.store_origin);
-    report.durability = servers.durability.clone();
+    describe_servers(process, servers, report);
     report.summary.readings_emitted = emitted;
     report.summary.startup_to_first_stored_ms =
         recording.first_stored.map(|first| first as f64 / 1e6);
@@ -49,6 +52,24 @@ pub fn simulate_report(
     report.outages.clone_from(&outcome.outages);
     let stored = report.counters.stored;
     builder.finish(cpu, stored)
+}
+
+/// Adds what is known of the servers to a report.
+pub fn describe_servers(
+    process: &Process<'_, SimulateSettings>,
+    servers: &Servers,
+    report: &mut Report,
+) {
+    let kinds = (servers.broker_kind, servers.store_kind);
+    let addresses = servers.addresses.clone();
+    report.topology = Topology {
+        broker_address: Some(addresses.broker),
+        broker_origin: Some(addresses.broker_origin),
+        store_address: Some(addresses.store),
+        store_origin: Some(addresses.store_origin),
+        ..topology::simulate(process.context, process.settings, kinds.0, kinds.1)
+    };
+    report.durability = servers.durability.clone();
 }
 
 /// Builds the report of a fleet that was paced without servers.

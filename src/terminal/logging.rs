@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use convoy_server_kit::disk;
@@ -20,9 +20,6 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::cause::one_line;
 use crate::terminal::streams::{Terminal, Verbosity};
-
-/// Directory of the log files.
-pub const LOG_DIRECTORY: &str = "logs";
 
 /// Filter of stderr: warnings of convoy and errors of its dependencies. The Kafka client is off,
 /// because convoy reports each of its errors itself.
@@ -40,24 +37,20 @@ const MAX_REPEATS: u32 = 3;
 const FILE_FILTER: &str = "info,convoy=debug";
 
 /// Creates a log file, which may hold names of topics and databases, for its owner alone.
-fn create(directory: &Path, path: &Path) -> io::Result<File> {
-    disk::create_directory(directory)?;
+fn create(path: &Path) -> io::Result<File> {
+    if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
+        disk::create_directory(directory)?;
+    }
     let mut options = disk::options();
     options.write(true).create(true).truncate(true).open(path)
 }
 
-/// Starts logging to stderr and to the file `directory/<run-id>.log`.
+/// Starts logging to stderr and to a file.
 ///
-/// Returns the path of the file, or `None` if it cannot be created. `filter` replaces the default
-/// one; an invalid filter is ignored with a warning. Only the first call in a process has an effect.
-pub fn start_logging(
-    terminal: &Terminal,
-    directory: &Path,
-    run_id: &str,
-    filter: Option<&str>,
-) -> Option<PathBuf> {
-    let path = directory.join(format!("{run_id}.log"));
-    let opened = create(directory, &path);
+/// `filter` replaces the default one; an invalid filter is ignored with a warning. Only the first
+/// call in a process has an effect.
+pub fn start_logging(terminal: &Terminal, path: &Path, filter: Option<&str>) {
+    let opened = create(path);
     let (file, failure) = match opened {
         Ok(file) => (Some(file), None),
         Err(error) => (None, Some(error)),
@@ -74,16 +67,22 @@ pub fn start_logging(
             .with_writer(Arc::new(file))
             .with_filter(file_filter)
     });
-    let has_file = to_file.is_some();
     let subscriber = Registry::default().with(to_stderr(terminal)).with(to_file);
-    let started = tracing::subscriber::set_global_default(subscriber).is_ok();
+    // Fails if logging has started already.
+    let _started = tracing::subscriber::set_global_default(subscriber);
     if let Some(error) = failure {
         warn!(%error, path = %path.display(), "cannot write the log file; logging warnings to stderr only");
     }
     if let Some(filter) = invalid {
         warn!(filter, "ignored an invalid log filter");
     }
-    (started && has_file).then_some(path)
+}
+
+/// Starts logging to stderr alone. Only the first call in a process has an effect.
+pub fn start_logging_to_stderr(terminal: &Terminal) {
+    let subscriber = Registry::default().with(to_stderr(terminal));
+    // Fails if logging has started already.
+    let _started = tracing::subscriber::set_global_default(subscriber);
 }
 
 fn file_filter(filter: Option<&str>) -> (EnvFilter, Option<&str>) {

@@ -4,14 +4,19 @@
 //! stderr must not end a run; results that cannot be written are an error, unless the reader closed
 //! the pipe.
 
+mod dashboard;
 mod errors;
 mod logging;
+mod phase;
 mod progress;
 mod reading;
 mod streams;
 
+pub use dashboard::restore;
+pub use errors::one_line_of_causes;
 pub use errors::render as render_error;
-pub use logging::{LOG_DIRECTORY, start_logging};
-pub use progress::{Arrived, Expected, Phase, Progress, Snapshot, Waiting};
+pub use logging::{start_logging, start_logging_to_stderr};
+pub use phase::{Arrived, Expected, Phase, Snapshot, Waiting};
+pub use progress::Progress;
 pub use reading::Reading;
-pub use streams::{Colors, ProgressMode, Terminal, Verbosity};
+pub use streams::{Colors, StatusLine, Terminal, Ui, Verbosity};

@@ -1,11 +1,12 @@
 //! Progress of a run: bars on a terminal, otherwise plain lines.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::measure::RunClock;
+use crate::measure::{Histogram, Interval, PartitionLoad, RunClock, Stages};
+use crate::terminal::phase::{Expected, Phase, Snapshot};
 use crate::terminal::streams::Terminal;
 use crate::text::{Page, quantity};
 
@@ -14,134 +15,6 @@ const LINE_PERIOD: Duration = Duration::from_secs(5);
 
 /// Interval between steps of a spinner.
 const SPINNER_PERIOD: Duration = Duration::from_millis(120);
-
-/// A phase of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Starting or reaching the broker and the store, and probing them.
-    Provisioning,
-    /// Load before measuring.
-    WarmUp,
-    /// Measured load.
-    Run,
-    /// Waiting until all emitted readings are stored.
-    Drain,
-    /// Comparing the readings emitted with the documents stored.
-    Audit,
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Provisioning => "provisioning",
-            Self::WarmUp => "warm-up",
-            Self::Run => "run",
-            Self::Drain => "drain",
-            Self::Audit => "audit",
-        })
-    }
-}
-
-/// Expected end of a phase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
-    /// After this long.
-    Duration(Duration),
-    /// After this many records.
-    Records(u64),
-}
-
-impl fmt::Display for Expected {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Duration(duration) => {
-                write!(formatter, "{}", humantime::format_duration(*duration))
-            }
-            Self::Records(records) => {
-                write!(formatter, "{} records", quantity::count(*records))
-            }
-        }
-    }
-}
-
-/// Last step of a record in this process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Arrived {
-    /// Stored.
-    #[default]
-    Stored,
-    /// Acknowledged by the broker.
-    Acknowledged,
-}
-
-impl fmt::Display for Arrived {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Stored => "stored",
-            Self::Acknowledged => "acknowledged",
-        })
-    }
-}
-
-/// State of a phase.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Snapshot {
-    /// Time since the start of the phase.
-    pub elapsed: Duration,
-    /// Readings emitted in the phase.
-    pub emitted: u64,
-    /// Records stored in the phase, or acknowledged, depending on `arrived`.
-    pub stored: u64,
-    /// Step that `stored` counts.
-    pub arrived: Arrived,
-    /// Records that wait to be stored.
-    pub waiting: Waiting,
-    /// Records stored per second in the last interval.
-    pub rate: f64,
-    /// End-to-end 99th percentile of the last interval; `None` if nothing was stored.
-    pub end_to_end_p99_us: Option<u64>,
-}
-
-impl Snapshot {
-    /// Returns what it shows, the most important first.
-    fn items(&self) -> Vec<String> {
-        let mut items = vec![
-            format!("{} records/s", quantity::rate(self.rate)),
-            self.waiting.to_string(),
-        ];
-        if self.arrived == Arrived::Stored {
-            let p99 = self.end_to_end_p99_us;
-            let p99 = p99.map_or_else(|| "–".to_owned(), quantity::duration);
-            items.push(format!("p99 {p99}"));
-        }
-        items
-    }
-}
-
-/// Records that wait to be stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waiting {
-    /// Readings emitted and not yet stored.
-    Backlog(u64),
-    /// Records of the owned partitions after their checkpoints; `None` if it is unknown.
-    Lag(Option<u64>),
-}
-
-impl Default for Waiting {
-    fn default() -> Self {
-        Self::Backlog(0)
-    }
-}
-
-impl fmt::Display for Waiting {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Backlog(readings) => write!(formatter, "backlog {}", quantity::count(*readings)),
-            Self::Lag(Some(records)) => write!(formatter, "lag {}", quantity::count(*records)),
-            Self::Lag(None) => formatter.write_str("lag unknown"),
-        }
-    }
-}
 
 /// Progress of one run. Dropping it ends the current phase.
 #[derive(Debug)]
@@ -182,6 +55,7 @@ const BAR_WIDTH: usize = 16;
 impl Progress {
     /// Starts a progress display without a phase.
     pub fn new(terminal: Terminal) -> Self {
+        terminal.open_dashboard();
         Self {
             terminal,
             current: None,
@@ -200,7 +74,11 @@ impl Progress {
             bar.enable_steady_tick(SPINNER_PERIOD);
             bar
         });
-        if bar.is_none() && !empty {
+        self.terminal.on_dashboard(|view| {
+            view.state = vec![phase.to_string()];
+            view.share = None;
+        });
+        if self.terminal.shows_lines() && !empty {
             match expected {
                 Some(expected) => self.terminal.say(format_args!("{phase}: {expected}")),
                 None => self.terminal.say(phase),
@@ -224,6 +102,17 @@ impl Progress {
             return;
         };
         current.last = *snapshot;
+        let (state, share) = (
+            self.state(self.expected(), snapshot),
+            share(self.expected(), snapshot),
+        );
+        self.terminal.on_dashboard(|view| {
+            view.state = state;
+            view.share = share;
+        });
+        let Some(current) = &mut self.current else {
+            return;
+        };
         if current.bar.is_some() {
             let mut items = vec![reached(current.expected, snapshot)];
             items.extend(snapshot.items());
@@ -233,7 +122,9 @@ impl Progress {
                 None => 0,
             };
             self.draw(Some(position), &items);
-        } else if snapshot.elapsed.saturating_sub(current.last_line) >= LINE_PERIOD {
+        } else if snapshot.elapsed.saturating_sub(current.last_line) >= LINE_PERIOD
+            && self.terminal.shows_lines()
+        {
             current.last_line = snapshot.elapsed;
             self.terminal.say(format_args!(
                 "{}: {} · {} {} · {}",
@@ -244,6 +135,37 @@ impl Progress {
                 snapshot.items().join(" · ")
             ));
         }
+    }
+
+    /// Returns the state of the current phase, the most important first.
+    pub fn state(&self, expected: Option<Expected>, snapshot: &Snapshot) -> Vec<String> {
+        let phase = self.current.as_ref().map(|current| current.phase);
+        let phase = phase.map(|phase| format!("{phase} {}", reached(expected, snapshot)));
+        phase.into_iter().chain(snapshot.items()).collect()
+    }
+
+    /// Shows a second on the dashboard, if there is one.
+    pub fn second(
+        &self,
+        interval: &Interval,
+        stages: &Stages<Histogram>,
+        partitions: impl FnOnce() -> Vec<PartitionLoad>,
+        consumes: bool,
+    ) {
+        self.terminal.on_dashboard(|view| {
+            view.consumes = consumes;
+            view.add(interval, stages, partitions());
+        });
+    }
+
+    /// Ends the display.
+    pub fn close(&mut self) {
+        self.finish();
+        self.terminal.restore();
+    }
+
+    fn expected(&self) -> Option<Expected> {
+        self.current.as_ref()?.expected
     }
 
     /// Sets how many records the current phase has stored at its end, which is rarely that of a
@@ -268,12 +190,18 @@ impl Progress {
             quantity::count(of)
         );
         current.done = Some((done as f64 / of as f64, text.clone()));
+        let phase = current.phase;
+        self.terminal.on_dashboard(|view| {
+            view.state = vec![phase.to_string(), text.clone()];
+            view.share = Some(done as f64 / of as f64);
+        });
         if let Some(bar) = &current.bar {
             bar.set_length(of);
             self.draw(Some(done), &[text]);
         } else {
             let elapsed = current.elapsed();
-            if elapsed.saturating_sub(current.last_line) >= LINE_PERIOD {
+            let due = elapsed.saturating_sub(current.last_line) >= LINE_PERIOD;
+            if due && self.terminal.shows_lines() {
                 current.last_line = elapsed;
                 self.terminal.say(format_args!("{}: {text}", current.phase));
             }
@@ -298,10 +226,12 @@ impl Progress {
         let Some(current) = self.current.take() else {
             return;
         };
-        let Some(bar) = &current.bar else {
-            return;
-        };
-        bar.finish_and_clear();
+        let on_dashboard = current.bar.is_none() && !self.terminal.shows_lines();
+        match &current.bar {
+            Some(bar) => bar.finish_and_clear(),
+            None if on_dashboard => {}
+            None => return,
+        }
         if current.expected == Some(Expected::Duration(Duration::ZERO)) {
             return;
         }
@@ -341,7 +271,12 @@ impl Progress {
         };
         let page = self.terminal.stderr_page();
         let line = finished(current.phase, share, items, &page);
-        self.terminal.write_stderr(line.as_bytes());
+        if on_dashboard {
+            self.terminal
+                .on_dashboard(|view| view.ended.push(line.trim_end().to_owned()));
+        } else {
+            self.terminal.write_stderr(line.as_bytes());
+        }
     }
 
     /// Draws the bar of the current phase, with as many items as fit beside it.
@@ -371,8 +306,18 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.finish();
+        self.close();
     }
+}
+
+/// Returns which share of a phase is over, if its end is known.
+fn share(expected: Option<Expected>, snapshot: &Snapshot) -> Option<f64> {
+    Some(match expected? {
+        Expected::Duration(expected) => {
+            snapshot.elapsed.as_secs_f64() / expected.as_secs_f64().max(1e-9)
+        }
+        Expected::Records(records) => snapshot.emitted as f64 / records.max(1) as f64,
+    })
 }
 
 /// Returns the line of a phase that has ended.
@@ -448,6 +393,7 @@ fn milliseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terminal::phase::{Arrived, Waiting};
 
     fn snapshot(p99: Option<u64>) -> Snapshot {
         Snapshot {

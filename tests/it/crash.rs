@@ -3,12 +3,13 @@
 //! response, so that the child is killed at a known point, or counts commands up to a random one. At
 //! the end the documents are compared with the readings of `convoy produce`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use convoy::broker::{Connector, Endpoint, Partitions};
 use convoy::load::random_bits;
 use convoy::store::Connection;
 use convoy_kafka_server as broker;
@@ -22,6 +23,9 @@ use tokio::runtime::Runtime;
 use crate::place::Place;
 
 const RECORDS: u64 = 3_000;
+
+/// Sum of the checkpoints after all of them.
+const END: i64 = RECORDS.cast_signed();
 
 /// Kills at random moments in the ordinary test run.
 const FEW: u64 = 4;
@@ -128,9 +132,10 @@ impl Servers {
     /// Starts the servers and fills the topic.
     fn filled() -> Self {
         let runtime = Runtime::new().unwrap();
-        let broker = runtime
-            .block_on(KafkaServer::start(broker::Settings::default()))
-            .unwrap();
+        let mut settings = broker::Settings::default();
+        settings.group_min_session_timeout = Duration::ZERO;
+        settings.group_join_delay = Duration::ZERO;
+        let broker = runtime.block_on(KafkaServer::start(settings)).unwrap();
         let open = Hold::at(Point::Command(u64::MAX));
         let hold = Arc::new(CurrentHold(std::sync::RwLock::new(Arc::new(open))));
         let faults = Arc::<CurrentHold>::clone(&hold);
@@ -156,7 +161,7 @@ impl Servers {
     fn consume(&self, more: &str) -> String {
         format!(
             "consume --broker {} --store mongodb://{} --topic readings --batch-records 100 \
-             --beat 100ms --dead-after 1s --progress never --format json {more}",
+             --heartbeat-interval 100ms --session-timeout 1s --progress never --format json {more}",
             self.broker.address(),
             self.store.address()
         )
@@ -167,7 +172,8 @@ impl Servers {
         let hold = Arc::new(Hold::at(point));
         *self.hold.0.write().unwrap() = Arc::clone(&hold);
         let mut child = self.place.start(&self.consume(""));
-        until(&mut child, "the point", || hold.reached());
+        let stored = || matches!(point, Point::Command(_)) && self.position() == END;
+        until(&mut child, "the point", || hold.reached() || stored());
         // The command is being applied before its response is held back.
         match point {
             Point::AfterInsert => until(&mut child, "an insert", || self.stored().len() > 99),
@@ -233,6 +239,16 @@ impl Servers {
         let whole = (0..10).all(|vehicle| stored.contains_key(&(vehicle, per_vehicle - 1)));
         assert!(whole, "{details}");
         assert_eq!(self.position().unsigned_abs(), RECORDS, "{details}");
+        assert_eq!(self.committed(), END, "{details}");
+    }
+
+    /// Returns the sum of the offsets that the group has committed to the broker.
+    fn committed(&self) -> i64 {
+        let broker = Endpoint::plain(self.broker.address().to_string());
+        let mut group = Connector::new(broker).coordinator("convoy", "test");
+        let partitions = Partitions::from([("readings".to_owned(), BTreeSet::from([0, 1]))]);
+        let committed = self.runtime.block_on(group.committed(&partitions));
+        committed.unwrap().values().map(|it| it.offset).sum()
     }
 
     fn stop(self) {
@@ -299,7 +315,7 @@ fn kill_at_random(seeds: std::ops::Range<u64>) -> String {
     let servers = Servers::filled();
     let mut kills = Vec::new();
     for seed in seeds {
-        let nth = 10 + random_bits(seed, 12, 0) % 60;
+        let nth = 5 + random_bits(seed, 12, 0) % 30;
         servers.kill_at(Point::Command(nth));
         kills.push(format!(
             "seed {seed}: command {nth}, {} stored",

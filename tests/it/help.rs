@@ -10,15 +10,18 @@ const SCREEN: usize = 40;
 const WIDTH: usize = 100;
 
 /// Every subcommand, and convoy itself.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 21] = [
     "",
     "simulate",
     "up",
     "produce",
     "consume",
+    "capacity",
+    "sweep",
     "report",
     "report merge",
     "report show",
+    "report export",
     "report html",
     "dataset",
     "dataset inspect",
@@ -32,7 +35,7 @@ const COMMANDS: [&str; 18] = [
 ];
 
 /// Options without a variable.
-const WITHOUT_VARIABLE: [&str; 4] = ["--help", "--version", "--dir", "--output <FILE>"];
+const WITHOUT_VARIABLE: [&str; 5] = ["--help", "--version", "--dir", "--output <FILE>", "--over"];
 
 fn help(line: &str) -> String {
     let outcome = Place::empty().convoy(line);
@@ -148,6 +151,8 @@ fn short_help_of_convoy_names_commands_and_exit_codes() {
                    COMMAND
       produce      Emit a fleet, or a part of it, into an existing broker
       consume      Consume from an existing broker into an existing store, as a member of a group
+      capacity     Find the most vehicles within a limit of the end-to-end p99, without loss
+      sweep        Try combinations of settings, and recommend the best
       report       Show reports, or join the reports of several processes
       dataset      Inspect or generate datasets
       doctor       Check this machine; exit with 3 if `simulate` with these options would not run
@@ -169,10 +174,11 @@ fn short_help_of_convoy_names_commands_and_exit_codes() {
 
     Exit codes:
       0    success
-      1    the verdict or a threshold failed
+      1    the verdict failed
       2    the command line, the scenario or an environment variable is wrong
       3    the environment failed: broker, store, file
       4    a bug in convoy
+      5    a latency or a throughput missed its threshold
       130  interrupted
     ");
 }

@@ -12,6 +12,7 @@
 #![allow(missing_docs, reason = "a test's name says what it shows")]
 
 mod bad_input;
+mod ci;
 mod clients;
 mod connections;
 mod containers;
@@ -23,6 +24,7 @@ mod findings;
 mod help;
 mod install;
 mod interrupts;
+mod live;
 mod outages;
 mod place;
 mod processes;
@@ -30,6 +32,7 @@ mod readme;
 mod records;
 mod reports;
 mod screens;
+mod searches;
 mod secrets;
 mod serving;
 mod simulate;

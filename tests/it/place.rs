@@ -41,7 +41,9 @@ impl Place {
     }
 
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
-        fs::write(self.path(name), content).unwrap();
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
         self
     }
 
@@ -52,6 +54,15 @@ impl Place {
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// Returns the directory of the only run.
+    pub fn only_run(&self) -> PathBuf {
+        let entries = fs::read_dir(self.path("runs")).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let runs: Vec<PathBuf> = paths.filter(|path| path.is_dir()).collect();
+        assert_eq!(runs.len(), 1, "{runs:?}");
+        runs[0].clone()
     }
 
     pub fn temporary(&self) -> &Path {

@@ -14,11 +14,9 @@ use crate::place::Place;
 use crate::serving::Up;
 use crate::simulate::published_schema;
 
-/// A consumer with a short heartbeat interval.
-const CONSUME: &str = "consume --topic readings --beat 100ms --progress never --format json";
-
-/// Time without a heartbeat after which such a consumer is dead.
-const DEAD_AFTER: &str = "--dead-after 1s";
+/// A consumer with a short heartbeat interval, and the shortest session timeout that `up` allows.
+const CONSUME: &str = "consume --topic readings --heartbeat-interval 100ms --session-timeout 6s \
+                       --progress never --format json";
 
 /// A fleet that emits for a few seconds, in two shards.
 const PRODUCE: &str = "produce --dataset rows.csv --topic readings --run-id night --vehicles 20 \
@@ -35,7 +33,11 @@ struct Consumer {
 
 impl Consumer {
     fn start(place: &Place, flags: &str) -> Self {
-        let mut child = place.start(&format!("{CONSUME} {flags}"));
+        Self::start_line(place, &format!("{CONSUME} {flags}"))
+    }
+
+    fn start_line(place: &Place, line: &str) -> Self {
+        let mut child = place.start(line);
         let lines = lines(child.stderr.take().unwrap());
         Self { child, lines }
     }
@@ -130,9 +132,9 @@ fn consumers_reports(place: &Place) -> String {
 fn consumer_takes_over_the_partitions_of_a_killed_one() {
     let up = Up::alone("");
     let place = place(&up);
-    let mut first = Consumer::start(&place, &format!("{DEAD_AFTER} --partitions 8"));
+    let mut first = Consumer::start(&place, "--partitions 8");
     first.wait_until_it_owns("8 of 8");
-    let second = Consumer::start(&place, &format!("{DEAD_AFTER} --partitions 8 --idle 2s"));
+    let second = Consumer::start(&place, "--partitions 8 --idle 2s");
     second.wait_until_it_owns("4 of 8");
     first.wait_until_it_owns("4 of 8");
 
@@ -228,12 +230,13 @@ fn consumer_continues_at_the_checkpoint_and_the_audit_finds_errors() {
 }
 
 #[test]
-fn interrupted_consumer_frees_its_partitions_and_reports() {
+fn interrupted_consumer_leaves_its_group_and_reports() {
     let up = Up::alone("");
     let place = place(&up);
-    // No member is evicted within the test, so the next one can start only with freed leases.
-    let slow = "--dead-after 10m --partitions 2";
-    let consumer = Consumer::start(&place, slow);
+    // No member is evicted within the test, so the next one can start only after this one has left.
+    let slow = "--group slow --partitions 2";
+    let consume = CONSUME.replace("6s", "10m");
+    let consumer = Consumer::start_line(&place, &format!("{consume} {slow}"));
     consumer.wait_until_it_owns("2 of 2");
     let pid = Pid::from_raw(i32::try_from(consumer.child.id()).unwrap()).unwrap();
     kill_process(pid, Signal::TERM).unwrap();
@@ -243,7 +246,7 @@ fn interrupted_consumer_frees_its_partitions_and_reports() {
         (Some(130), &"interrupted".into())
     );
     assert_eq!(report["consumed"]["stints"].as_array().unwrap().len(), 2);
-    let next = Consumer::start(&place, slow);
+    let next = Consumer::start_line(&place, &format!("{consume} {slow}"));
     next.wait_until_it_owns("2 of 2");
     assert_eq!(up.stop().0, Some(0));
 }
@@ -277,7 +280,7 @@ fn missing_and_invalid_options_are_reported_with_their_flag() {
         "produce --broker 127.0.0.1:9 --shard 3/2",
         "produce --broker 127.0.0.1:9 --shard 0/2",
         "produce --broker 127.0.0.1:9 --run-id ../night",
-        "consume --broker 127.0.0.1:9 --store mongodb://127.0.0.1:9 --dead-after 1s",
+        "consume --broker 127.0.0.1:9 --store mongodb://127.0.0.1:9 --session-timeout 1s",
         "report merge absent",
     ]
     .map(|line| {
@@ -307,9 +310,9 @@ fn missing_and_invalid_options_are_reported_with_their_flag() {
 
     For more information, try '--help'.
 
-    error: `--dead-after` (1s) must be at least twice the heartbeat interval (1s)
+    error: `--session-timeout` (1s) must be at least twice `--heartbeat-interval` (1s)
 
-    hint: increase `--dead-after`
+    hint: increase `--session-timeout`
 
     error: failed to read `absent`
       caused by: No such file or directory (os error 2)

@@ -23,6 +23,19 @@ enum On {
 
 /// Runs convoy with one stream on a terminal of this width, and returns what that shows.
 fn on_terminal(place: &Place, columns: u16, on: &On, term: &str, line: &str) -> String {
+    let (shown, code) = ended_on_terminal(place, columns, on, term, line);
+    assert_eq!(code, Some(0), "{shown}");
+    shown
+}
+
+/// Does the same for a run that may fail, and returns its exit code as well.
+fn ended_on_terminal(
+    place: &Place,
+    columns: u16,
+    on: &On,
+    term: &str,
+    line: &str,
+) -> (String, Option<i32>) {
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&controller).unwrap();
     unlockpt(&controller).unwrap();
@@ -59,8 +72,8 @@ fn on_terminal(place: &Place, columns: u16, on: &On, term: &str, line: &str) -> 
     let mut shown = Vec::new();
     // The read fails when the last process has closed the terminal.
     let _ended = File::from(controller).read_to_end(&mut shown);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    String::from_utf8(shown).unwrap().replace('\r', "")
+    let code = child.wait().unwrap().code();
+    (String::from_utf8(shown).unwrap().replace('\r', ""), code)
 }
 
 fn without_escape_sequences(text: &str) -> String {
@@ -112,6 +125,50 @@ fn terminal_that_cannot_draw_gets_plain_lines() {
     assert!(!shown.contains('\x1b'), "{shown}");
     for phase in ["provisioning", "run: 20 records", "drain", "audit"] {
         assert!(shown.lines().any(|line| line == phase), "{shown}");
+    }
+}
+
+#[test]
+fn dashboard_gives_the_terminal_back_with_the_messages() {
+    let line = format!("{SHORT} --ui dashboard");
+    let shown = on_terminal(&Place::with_rows(), 100, &On::Stderr, "xterm", &line);
+    let (drawn, after) = shown.rsplit_once("\x1b[?25h\x1b[?1049l").expect(&shown);
+    assert!(drawn.contains("\x1b[?1049h"), "{drawn}");
+    for part in ["[1 overview]", "emitted", "backlog", "q: end in order"] {
+        assert!(drawn.contains(part), "no `{part}`:\n{drawn}");
+    }
+    assert!(after.contains("broker: embedded"), "{after}");
+    assert!(!after.contains("[1 overview]"), "{after}");
+}
+
+#[test]
+fn dashboard_gives_the_terminal_back_after_an_error() {
+    let line = "simulate --broker embedded --store mongodb://127.0.0.1:1 --dataset rows.csv \
+                --records 1 --ui dashboard";
+    let place = Place::with_rows();
+    let (shown, code) = ended_on_terminal(&place, 100, &On::Stderr, "xterm", line);
+    assert_eq!(code, Some(3), "{shown}");
+    let (_, after) = shown.rsplit_once("\x1b[?1049l").expect(&shown);
+    assert!(
+        without_escape_sequences(after).contains("error:"),
+        "{after}"
+    );
+}
+
+#[test]
+fn progress_without_a_terminal_is_lines_or_nothing() {
+    let place = Place::with_rows();
+    for (ui, lines) in [
+        ("bar", true),
+        ("dashboard", true),
+        ("plain", true),
+        ("none", false),
+    ] {
+        let outcome = place.convoy(&format!("{SHORT} --ui {ui}"));
+        assert_eq!(outcome.code, 0, "{outcome}");
+        let phase = outcome.stderr.lines().any(|line| line == "run: 20 records");
+        assert_eq!(phase, lines, "{ui}: {outcome}");
+        assert!(!outcome.stderr.contains('\x1b'), "{ui}: {outcome}");
     }
 }
 

@@ -60,6 +60,25 @@ fn env_file_is_enough_for_a_client() {
 }
 
 #[test]
+fn advertised_address_is_that_of_the_env_file() {
+    let up = Up::alone("--advertise 10.0.0.7:19092 --topic orders:3");
+    assert_eq!(up.value("BOOTSTRAP_SERVER"), "10.0.0.7:19092");
+    for name in ["ENDPOINT_SCHEMA_URL", "MONGO_DB_URL"] {
+        let port = up.address(name).strip_prefix("10.0.0.7:").unwrap();
+        let listening = TcpStream::connect(format!("127.0.0.1:{port}"));
+        assert!(listening.is_ok(), "{name}");
+    }
+    let (code, stderr) = up.stop();
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("10.0.0.7:19092"), "{stderr}");
+    for flags in ["--advertise host:1 --anonymous", "--advertise host"] {
+        let outcome = Place::empty().convoy(&format!("{UP} {flags}"));
+        assert_eq!(outcome.code, 2, "{outcome}");
+        assert!(outcome.stderr.contains("--advertise"), "{outcome}");
+    }
+}
+
+#[test]
 fn replica_set_is_enough_for_a_client() {
     let place = Place::empty();
     let up = Up::start(&place, "--replica-set fleet");

@@ -270,22 +270,43 @@ fn servers_end_with_the_parent() {
 }
 
 #[test]
-fn several_at_once_do_not_disturb_each_other() {
-    let addresses: Vec<String> = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..5)
-            .map(|number| {
-                scope.spawn(move || {
-                    let place = Place::empty();
-                    let script = format!("echo $MONGO_DB_URL; exit {number}");
-                    let outcome = around(&place, "", &script);
-                    assert_eq!(outcome.code, number, "{outcome}");
-                    outcome.stdout
-                })
+fn log_file_is_written_on_request_alone() {
+    for (level, files) in [(None, 0), (Some("debug"), 1)] {
+        let mut place = Place::empty();
+        if let Some(level) = level {
+            place = place.variable("CONVOY_LOG", level);
+        }
+        let outcome = around(&place, "", "rm script.sh; exit 3");
+        assert_eq!(outcome.code, 3, "{outcome}");
+        let left = fs::read_dir(place.path(".")).unwrap().count();
+        assert_eq!(left, files, "{outcome}");
+    }
+}
+
+#[test]
+fn twenty_at_once_do_not_disturb_each_other() {
+    let names = "$BOOTSTRAP_SERVER $ENDPOINT_SCHEMA_URL ${MONGO_DB_URL##*@}";
+    let places: Vec<Place> = (0..20).map(|_| Place::empty()).collect();
+    let running: Vec<(Child, String)> = std::thread::scope(|scope| {
+        let starting: Vec<_> = (0..)
+            .zip(&places)
+            .map(|(number, place)| {
+                // Each lives until all have started.
+                let wait = format!("trap 'exit {number}' TERM; sleep 600 & wait");
+                let script = format!("echo {names}; {wait}");
+                scope.spawn(move || started(place, "--topic orders:3", &script))
             })
             .collect();
-        let ended = running.into_iter().map(|it| it.join().unwrap());
-        ended.collect()
+        let started = starting.into_iter().map(|it| it.join().unwrap());
+        started.collect()
     });
+    let lines = running.iter().map(|(_, line)| line.as_str());
+    let addresses: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
     let distinct: std::collections::BTreeSet<_> = addresses.iter().collect();
-    assert_eq!(distinct.len(), addresses.len());
+    assert_eq!((addresses.len(), distinct.len()), (60, 60));
+    for (number, (child, _)) in (0..).zip(running) {
+        kill_process(pid(&child), Signal::TERM).unwrap();
+        let (code, _, stderr) = ended(child);
+        assert_eq!(code, Some(number), "{stderr}");
+    }
 }

@@ -30,7 +30,7 @@ API_KEY=$KAFKA_USER API_SECRET_KEY=$KAFKA_PASSWORD \
     run "$KAFKA_SECURE" "${secure[@]}" --topic secure --vehicles 1000 --rate 1 \
     --duration "${SECONDS_PER_RUN:-30}s" >"$directory/report" 2>"$directory/talk"
 clean "$directory/report"
-silent_about "$KAFKA_PASSWORD" "$directory/report" "$directory/talk" "$directory/runs" logs
+silent_about "$KAFKA_PASSWORD" "$directory/report" "$directory/talk" "$directory/runs"
 
 step 'SASL_SSL, SCRAM-SHA-256'
 API_KEY=$KAFKA_USER API_SECRET_KEY=$KAFKA_PASSWORD \
@@ -55,7 +55,7 @@ step 'wrong password is rejected at once and not printed'
 export API_KEY=$KAFKA_USER API_SECRET_KEY=wrong-$KAFKA_PASSWORD
 rejected run "$KAFKA_SECURE" "${secure[@]}" --topic rejected
 rejected run "$KAFKA_SECURE" "${secure[@]}" --topic rejected --sasl-mechanism scram-sha-256
-silent_about "$KAFKA_PASSWORD" "$directory/report" "$directory/talk" "$directory/runs" logs
+silent_about "$KAFKA_PASSWORD" "$directory/report" "$directory/talk" "$directory/runs"
 
 step 'certificate of an unknown authority is rejected at once'
 export API_SECRET_KEY=$KAFKA_PASSWORD

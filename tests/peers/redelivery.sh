@@ -23,7 +23,7 @@ check_redelivery() {
     done
     [ -n "$broker" ] || fail "convoy up printed no broker after $attempt attempts"
     local at=(--broker "$broker" --security-protocol plaintext --topic trucks --progress never)
-    local to=("${at[@]}" --store "mongodb://$store/" --collection trucks --dead-after 3s)
+    local to=("${at[@]}" --store "mongodb://$store/" --collection trucks --session-timeout 6s)
 
     step 'a consumer is killed, and another one takes over'
     mkdir -p "$directory/first" "$directory/second" "$directory/producer" "$directory/again"

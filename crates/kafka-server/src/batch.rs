@@ -132,6 +132,16 @@ impl Header {
         header
     }
 
+    /// Returns the header of a batch of one record without a producer id, with its checksum.
+    pub fn of_record(timestamp: i64, record: &[u8]) -> Self {
+        let mut header = Self {
+            attributes: 0,
+            ..Self::of_marker(-1, -1, timestamp, record)
+        };
+        header.set_max_timestamp(timestamp, record);
+        header
+    }
+
     /// Returns the header with another base offset.
     #[must_use]
     pub fn at(mut self, base_offset: i64) -> Self {

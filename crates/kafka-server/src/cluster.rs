@@ -40,6 +40,7 @@ use crate::producer_ids::ProducerIds;
 use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::topic::{self, Description, Topic};
+use crate::traffic::Traffic;
 use crate::transactions::{self, Located};
 
 /// Id of the only broker.
@@ -68,6 +69,7 @@ pub struct Cluster {
     directory: PathBuf,
     storage: Arc<Storage>,
     topics: RwLock<Topics>,
+    traffic: Traffic,
     _lock: File,
 }
 
@@ -121,6 +123,7 @@ impl Cluster {
             directory,
             storage,
             topics: RwLock::default(),
+            traffic: Traffic::default(),
             _lock: lock,
         };
         cluster.open_topics()?;
@@ -158,6 +161,11 @@ impl Cluster {
 
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// Counts of connections and requests since this start.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     pub fn groups(&self) -> &Coordinator {

@@ -155,6 +155,8 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
     Arrival { peer, guest }: Arrival,
     stopping: CancellationToken,
 ) {
+    let counted = Arc::clone(&cluster);
+    let _open = counted.traffic().open();
     let session = Session::new(cluster.credentials());
     let frame_bytes = if session.authenticated() {
         bounds.limits.frame_bytes
@@ -204,6 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 return Ok(());
             };
             let next = self.answer(&frame).await?;
+            self.cluster.traffic().answered();
             self.input.recycle(frame);
             self.share = None;
             self.send().await?;

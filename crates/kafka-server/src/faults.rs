@@ -1,4 +1,4 @@
-//! Injected faults: a hook is asked at four moments and may make each of them fail.
+//! Injected faults: a hook is asked at five moments and may make each of them fail.
 //!
 //! | moment | `Delay` | `Cut` | `Refuse` | `FailWrite` |
 //! |---|---|---|---|---|
@@ -6,6 +6,7 @@
 //! | after an append | yes | appended, not acknowledged | appended, error reported | – |
 //! | before a response | yes | request done, no response | – | – |
 //! | on a fetch | yes | yes | any error code | – |
+//! | before a commit | – | – | any error code | – |
 //!
 //! A fault that has no meaning at a moment (–) is ignored. A delay ends early when the client
 //! leaves or the server stops; a very long delay is a broker that hangs.
@@ -47,6 +48,11 @@ pub enum Moment<'a> {
         topic: &'a str,
         /// Index of the partition.
         partition: i32,
+    },
+    /// Offsets of a group are about to be committed, outside a transaction.
+    BeforeCommit {
+        /// Id of the group.
+        group: &'a str,
     },
 }
 

@@ -50,6 +50,11 @@
 //! - `tls`: encrypted connections.
 //! - `fuzzing`: entry points for fuzzers.
 //!
+//! # Data without a client
+//!
+//! [`KafkaServer::records`], [`KafkaServer::append`] and [`KafkaServer::progress`] read and write
+//! topics and groups directly, for tests; `convoy-testkit` is made of them.
+//!
 //! # Faults
 //!
 //! [`Settings::faults`] takes a [`FaultHook`] that decides at each [`Moment`] which [`Fault`] to
@@ -63,6 +68,7 @@ mod cluster;
 mod codec;
 mod config;
 mod connection;
+mod data;
 mod ending;
 mod error;
 mod faults;
@@ -75,16 +81,19 @@ mod log;
 mod memory;
 mod open_files;
 mod partition;
+mod partitioner;
 mod producer_ids;
 mod records;
 mod repair;
 mod reply;
 mod server;
 mod settings;
+mod snapshot;
 mod storage;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod traffic;
 mod transactions;
 mod varint;
 mod watchers;
@@ -95,6 +104,7 @@ pub mod protocol {
     pub use crate::batch::{Error as BatchError, HEADER_BYTES, Header, verify};
     pub use crate::codec::{GZIP, LZ4, NONE, SNAPPY, ZSTD, compress, decompress};
     pub use crate::frame::{Error as FrameError, Input};
+    pub use crate::partitioner::partition_of_key;
     pub use crate::varint::{put_unsigned_varint, put_varint};
     pub use crate::wire::{Error as FieldError, Reader};
 }
@@ -103,8 +113,10 @@ pub use convoy_server_kit::disk::Loss;
 #[cfg(feature = "tls")]
 pub use convoy_server_kit::tls;
 pub use convoy_server_kit::{FaultHook, Limits, Secret, User};
+pub use data::{DataError, GroupProgress, PartitionProgress, Record};
 pub use error::{Error, StorageError};
 pub use faults::{Fault, FaultPlan, Moment};
 pub use repair::repair;
 pub use server::KafkaServer;
 pub use settings::Settings;
+pub use snapshot::{GroupSnapshot, Snapshot, TopicSnapshot};

@@ -92,6 +92,11 @@ impl KafkaServer {
         &self.directory
     }
 
+    /// Returns the data that is served; `None` while the server restarts.
+    pub(crate) fn serving_cluster(&self) -> Option<&Cluster> {
+        self.serving.as_ref().map(|serving| &*serving.cluster)
+    }
+
     /// Syncs all records to the disk, so that they survive a crash of the machine.
     pub async fn sync(&self) -> Result<(), Error> {
         let Some(serving) = &self.serving else {

@@ -6,6 +6,7 @@ mod bytes;
 mod damage;
 #[cfg(feature = "tls")]
 mod encryption;
+mod snapshot;
 
 use crate::{KafkaServer, Settings};
 

@@ -76,6 +76,7 @@ pub mod bson;
 mod change_stream;
 mod command;
 mod connection;
+mod data;
 mod engine;
 mod error;
 mod faults;
@@ -86,13 +87,16 @@ mod left;
 mod query;
 mod server;
 mod settings;
+mod snapshot;
 mod upkeep;
 
 pub use convoy_server_kit::disk::Loss;
 pub use convoy_server_kit::{FaultHook, Limits, Secret, User};
+pub use data::DataError;
 pub use faults::{ErrorReply, Fault, FaultPlan, Interruption, Moment};
 pub use server::{Error, MongoServer, StorageError, repair};
 pub use settings::Settings;
+pub use snapshot::{CollectionSnapshot, Snapshot};
 
 #[cfg(test)]
 mod tests;

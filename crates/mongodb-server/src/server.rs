@@ -175,6 +175,11 @@ impl MongoServer {
         stopped
     }
 
+    /// Returns what connections share; `None` while the server restarts.
+    pub(crate) fn shared(&self) -> Option<&Shared> {
+        self.serving.as_ref().map(|serving| &*serving.shared)
+    }
+
     /// Returns the address that clients connect to. It stays the same until the server is dropped.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -191,6 +196,11 @@ impl MongoServer {
     /// Returns the directory that holds the documents.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Returns the documents, unless a restart has failed.
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.serving.as_ref().map(|serving| &*serving.shared.engine)
     }
 
     async fn serve_again(&mut self) -> Result<(), Error> {

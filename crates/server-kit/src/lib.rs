@@ -71,6 +71,6 @@ pub use clock::{RunClock, nanos, thread_cpu_time, unix_ms};
 pub use connections::{Busy, Connections, Guest, Place};
 pub use fault_hook::FaultHook;
 pub use frame_memory::{Exhausted, FrameMemory, Share};
-pub use secret::{Secret, SecretUri, redact_uri};
+pub use secret::{REDACTED, Secret, SecretUri, redact_uri};
 pub use server::{Error, Limits, Server, bind};
 pub use user::{User, Users};

@@ -6,7 +6,8 @@ use std::hint::black_box;
 use serde::{Serialize, Serializer};
 
 /// Stands in output for a secret.
-const REDACTED: &str = "***";
+/// Stands for a secret in a text.
+pub const REDACTED: &str = "***";
 
 /// A value that only [`Secret::reveal`] shows; Debug, Display and Serialize print `***`.
 ///

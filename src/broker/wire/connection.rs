@@ -30,6 +30,8 @@ pub struct Connection {
     input: Input,
     output: Vec<u8>,
     versions: Versions,
+    /// Name of this client in the broker's log, quotas and groups.
+    client_id: StrBytes,
     correlation_id: i32,
     /// Whether a request was not answered: what arrives next would be taken for another response.
     torn: bool,
@@ -46,6 +48,7 @@ impl Connection {
             input: Input::new(MAX_RESPONSE),
             output: Vec::new(),
             versions: Versions::default(),
+            client_id: StrBytes::from_static_str(CLIENT_ID),
             correlation_id: 0,
             torn: false,
             session: None,
@@ -66,6 +69,11 @@ impl Connection {
     /// before the broker ends the SASL session.
     pub fn is_usable(&self) -> bool {
         !self.torn && self.session.is_none_or(|session| !session.left().is_zero())
+    }
+
+    /// Sets the name of this client that the broker's tools show.
+    pub fn set_client_id(&mut self, client_id: &str) {
+        self.client_id = StrBytes::from_string(client_id.to_owned());
     }
 
     /// Sets the limit on the bytes of a response.
@@ -169,7 +177,9 @@ impl Connection {
     fn encode<R: Request>(&mut self, request: &R, version: i16) -> Result<Vec<u8>, Reason> {
         self.correlation_id = self.correlation_id.wrapping_add(1);
         let mut frame = std::mem::take(&mut self.output);
-        request::encode(request, version, self.correlation_id, &mut frame).map_err(|text| {
+        let (client_id, correlation_id) = (&self.client_id, self.correlation_id);
+        let encoded = request::encode(request, version, client_id, correlation_id, &mut frame);
+        encoded.map_err(|text| {
             let api = api::<R>();
             Reason::Unencodable { api, text }
         })?;

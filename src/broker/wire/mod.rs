@@ -21,10 +21,11 @@ mod tests;
 mod transport;
 mod versions;
 
+pub(in crate::broker) use address::format as format_address;
 pub use code::ErrorCode;
 pub use connection::Connection;
 pub use error::Error;
 pub use metadata::{Leader, TopicMetadata, connect_any, connect_leader, topic_metadata};
 pub use request::Response;
-pub(in crate::broker) use request::put_request_header;
+pub(in crate::broker) use request::{CLIENT_ID, put_request_header};
 pub(in crate::broker) use transport::Deadline;

@@ -79,12 +79,13 @@ impl Response {
 pub fn encode<R: Request>(
     request: &R,
     version: i16,
+    client_id: &StrBytes,
     correlation_id: i32,
     frame: &mut Vec<u8>,
 ) -> Result<(), String> {
     frame.clear();
     frame.put_bytes(0, LENGTH_BYTES);
-    put_request_header::<R>(version, frame)?;
+    put_request_header::<R>(version, client_id, frame)?;
     set_correlation_id(frame, correlation_id);
     request
         .encode(frame, version)
@@ -95,11 +96,15 @@ pub fn encode<R: Request>(
 }
 
 /// Appends the header of a request, with a correlation id that is set later.
-pub fn put_request_header<R: Request>(version: i16, frame: &mut Vec<u8>) -> Result<(), String> {
+pub fn put_request_header<R: Request>(
+    version: i16,
+    client_id: &StrBytes,
+    frame: &mut Vec<u8>,
+) -> Result<(), String> {
     let header = RequestHeader::default()
         .with_request_api_key(R::KEY)
         .with_request_api_version(version)
-        .with_client_id(Some(StrBytes::from_static_str(CLIENT_ID)));
+        .with_client_id(Some(client_id.clone()));
     let encoded = header.encode(frame, R::header_version(version));
     encoded.map_err(|error| error.to_string())
 }

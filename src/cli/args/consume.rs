@@ -81,32 +81,49 @@ pub struct ConsumeArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Group")]
 pub struct GroupArgs {
-    /// Group whose members share the partitions; each group reads every record.
+    /// Kafka consumer group whose members share the partitions; each group reads every record.
+    ///
+    /// Its members use the cooperative sticky assignor, as other consumers of the group must.
     #[arg(long, value_name = "NAME", default_value = "convoy")]
     #[arg(value_parser = parse::name)]
     pub group: String,
 
     /// Start at the `checkpoint`, or reset the group to `earliest` or `latest`.
     ///
-    /// `earliest` and `latest` move the group's checkpoints. No other member may be running then.
+    /// `earliest` and `latest` move the group's checkpoints and its committed offsets. No other member
+    /// may be running then.
     #[arg(long, value_name = "POSITION", default_value = "checkpoint")]
     #[arg(value_parser = parse::value::<Start>)]
     pub from: Start,
 
     /// Interval between two heartbeats of this process.
-    #[arg(long, value_name = "TIME", default_value = "1s", hide = true)]
-    #[arg(value_parser = parse::span)]
-    pub beat: Duration,
-
-    /// Take over a member's partitions after it missed heartbeats for this long.
     #[arg(
         long,
+        alias = "beat",
+        value_name = "TIME",
+        default_value = "1s",
+        hide_short_help = true
+    )]
+    #[arg(value_parser = parse::span)]
+    pub heartbeat_interval: Duration,
+
+    /// Other members take over the partitions of this process after it missed heartbeats for this
+    /// long. The broker sets the limits; Kafka's lowest is 6s by default.
+    #[arg(
+        long,
+        alias = "dead-after",
         value_name = "TIME",
         default_value = "6s",
         hide_short_help = true
     )]
     #[arg(value_parser = parse::span)]
-    pub dead_after: Duration,
+    pub session_timeout: Duration,
+
+    /// Name of this process among the static members of the group: it keeps its partitions while it
+    /// restarts within the session timeout [default: not a static member].
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    #[arg(value_parser = parse::name)]
+    pub instance: Option<String>,
 }
 
 /// When the process stops.

@@ -11,7 +11,8 @@ use crate::dataset::BUILT_IN;
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
 use crate::settings::{Encoding, Format};
-use crate::terminal::ProgressMode;
+use crate::terminal::Ui;
+use crate::web::WebAddress;
 
 /// What `simulate` and `produce` emit, and for how long.
 #[derive(Debug, Args)]
@@ -171,10 +172,13 @@ pub struct TopicArgs {
 #[command(next_help_heading = "Pipeline")]
 pub struct PublishArgs {
     /// Time for which the producer collects a batch.
+    ///
+    /// With `0ms`, it sends what waits as soon as no request to the partition is in flight, and
+    /// collects while one is.
     #[arg(
         long,
         value_name = "TIME",
-        default_value = "5ms",
+        default_value = "0ms",
         hide_short_help = true
     )]
     #[arg(value_parser = parse::duration)]
@@ -210,10 +214,13 @@ pub struct WriterArgs {
     pub batch_records: u32,
 
     /// Time for which a consumer collects documents for an insert.
+    ///
+    /// With `0ms`, it inserts what waits as soon as none of its inserts is in flight, and collects
+    /// while one is.
     #[arg(
         long,
         value_name = "TIME",
-        default_value = "10ms",
+        default_value = "0ms",
         hide_short_help = true
     )]
     #[arg(value_parser = parse::duration)]
@@ -288,20 +295,36 @@ pub struct ReportArgs {
     /// Format of the report on stdout: `text` or `json`.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
+
+    /// Also write the verdict and the thresholds as JUnit XML.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub junit: Option<PathBuf>,
 }
 
 /// Progress, and the scenario that sets other options.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Progress on stderr: `auto` (bars on a terminal) or `never` (plain lines).
-    #[arg(
-        long,
-        value_name = "WHEN",
-        default_value = "auto",
-        hide_short_help = true
-    )]
-    pub progress: ProgressMode,
+    /// Progress: `auto`, `bar`, `dashboard`, `plain` or `none`.
+    ///
+    /// `auto` shows bars if stderr is a terminal that can draw, else a plain line every five seconds.
+    /// `dashboard` shows screens with curves, stages and partitions.
+    #[arg(long, value_name = "FORM", default_value = "auto", alias = "progress")]
+    #[arg(value_parser = parse::ui, hide_short_help = true)]
+    pub ui: Ui,
+
+    /// Serve a live page at this address [default: 127.0.0.1:5665; port 0 takes a free one].
+    ///
+    /// It shows charts, the fleet and metrics for Prometheus (`/metrics`) while the command runs. Only
+    /// this machine can read it unless HOST is another address.
+    #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "127.0.0.1:5665", hide_short_help = true)]
+    #[arg(value_parser = parse::value::<WebAddress>)]
+    pub web: Option<WebAddress>,
+
+    /// Write phases, seconds and the outcome to a file while they happen, as lines of JSON.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub events: Option<PathBuf>,
 
     /// TOML file with values for any of these options.
     #[arg(long, value_name = "FILE")]

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use crate::cli::args::groups::{EnvFileArgs, ReportArgs};
 use crate::cli::args::reading::DatasetArgs;
 use crate::cli::parse;
+use crate::settings::ExportForm;
 
 /// Shown after the help of `convoy report`.
 pub const EXAMPLES: &str = "\
@@ -27,6 +28,11 @@ Examples:
   convoy report show runs/20261128-231537-26a0
   convoy report show runs/20261128-231537-26a0/report.json";
 
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  convoy report export --for bencher runs/20261128-231537-26a0 > bencher.json
+  convoy report export --for action-smaller --name nightly runs/nightly-* > benchmark.json";
+
 const HTML_EXAMPLES: &str = "\
 Examples:
   convoy report html runs/20261128-231537-26a0
@@ -35,6 +41,22 @@ Examples:
 /// Commands for reports.
 #[derive(Subcommand)]
 pub enum ReportCommandArgs {
+    /// Print figures of runs as JSON for a service that follows them over time.
+    #[command(max_term_width = 100, after_help = EXPORT_EXAMPLES)]
+    Export {
+        /// Directory of a run, or its `report.json` or `report.html`; several give their mean.
+        #[arg(value_name = "RUN", required = true)]
+        runs: Vec<PathBuf>,
+
+        /// `bencher`, or `action-smaller` or `action-bigger` for `github-action-benchmark`, which
+        /// takes figures of which smaller, or bigger, is better.
+        #[arg(long = "for", value_name = "SERVICE")]
+        form: ExportForm,
+
+        /// Name of the benchmark.
+        #[arg(long, value_name = "NAME", default_value = "convoy")]
+        name: String,
+    },
     /// Write `report.html` into each run's directory again, from its other files.
     #[command(max_term_width = 100, after_help = HTML_EXAMPLES)]
     Html {

@@ -33,6 +33,8 @@ Examples:
     $ convoy simulate --dataset trucks.csv --records all
   Restart the broker five seconds after the first reading:
     $ convoy simulate --faults broker-restart@5s
+  Repeat a run, with more vehicles:
+    $ convoy simulate --again runs/20261128-231537-26a0 --vehicles 100
 
 Counts take `10k`, `1_000` and `2M`. Each option can also be set by an environment variable
 (CONVOY_VEHICLES=50), in the file `.env`, or in a scenario (`vehicles = 50`). Flags override
@@ -84,6 +86,9 @@ pub struct SimulateArgs {
 
     #[command(flatten)]
     pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub run: RunArgs,
 
     #[command(flatten)]
     pub env_file: EnvFileArgs,
@@ -194,6 +199,22 @@ pub struct ServerArgs {
     )]
     #[arg(action = clap::ArgAction::Set, hide_default_value = true)]
     pub keep: bool,
+}
+
+/// The name of the run, and the run to repeat.
+#[derive(Args)]
+#[command(next_help_heading = "Output")]
+pub struct RunArgs {
+    /// Name of the run, and of its directory [default: made from the time].
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    #[arg(value_parser = parse::name)]
+    pub run_id: Option<String>,
+
+    /// Run again with the options of an earlier run.
+    ///
+    /// Flags override them. Passwords are not part of a report.
+    #[arg(long, value_name = "RUN")]
+    pub again: Option<PathBuf>,
 }
 
 /// When a run fails.

@@ -8,7 +8,8 @@ use clap::{ArgAction, Args};
 
 use crate::cli::args::groups::EnvFileArgs;
 use crate::cli::parse;
-use crate::settings::{LoadFile, NewTopic};
+use crate::settings::{Advertised, LoadFile, NewTopic};
+use crate::web::WebAddress;
 
 /// Ports without COMMAND.
 pub const BROKER_PORT: u16 = 9092;
@@ -43,8 +44,8 @@ COMMAND gets the variables of the `.env`, and stdout is its own. Signals reach b
 a signal ended gives 128 plus its number, one that ran longer than the timeout gives 124.
 
 All three servers require the user and the password of the `.env`. The password is the value of
-CONVOY_PASSWORD, else the one stored in the data directory, else a random one. The servers accept
-connections from this machine only.";
+CONVOY_PASSWORD, else the one stored in the data directory, else a random one. Without
+`--advertise`, the servers accept connections from this machine only.";
 
 /// Options as clap parses them.
 #[derive(Args)]
@@ -70,6 +71,19 @@ pub struct UpArgs {
     #[arg(value_parser = parse::port)]
     pub store_port: Option<u16>,
 
+    /// Also serve other machines and containers: listen on all interfaces, and tell the broker's
+    /// clients to connect to this address.
+    ///
+    /// The ports of registry and store are expected at the same host.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        conflicts_with = "anonymous",
+        hide_short_help = true
+    )]
+    #[arg(value_parser = parse::advertised)]
+    pub advertise: Option<Advertised>,
+
     /// Data directory of the servers, as of `simulate` [default: a temporary directory].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -93,7 +107,7 @@ pub struct UpArgs {
     pub tls: bool,
 
     /// Partitions of topics that are created without a number of partitions.
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", hide_short_help = true)]
     #[arg(value_parser = parse::count::<u16>, allow_negative_numbers = true)]
     pub partitions: u16,
 
@@ -125,7 +139,7 @@ pub struct UpArgs {
     /// Command to run with the servers, and its arguments.
     ///
     /// It gets the variables of the `.env`. Its exit code is convoy's, and the servers end with it.
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", help_heading = "Arguments")]
     pub command: Vec<OsString>,
 }
 
@@ -157,6 +171,15 @@ pub struct LifetimeArgs {
     /// Create this file once the servers are ready, and remove it when they end.
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+
+    /// Serve a live page at this address [default: 127.0.0.1:5665; port 0 takes a free one].
+    ///
+    /// It shows topics, groups and their lag, collections, connections and request rates, and metrics
+    /// for Prometheus (`/metrics`). It needs no password. Only this machine can read it unless HOST is
+    /// another address.
+    #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "127.0.0.1:5665", value_parser = parse::value::<WebAddress>)]
+    pub web: Option<WebAddress>,
 
     /// Overwrite files that convoy did not write.
     #[arg(long, hide_short_help = true)]

@@ -242,6 +242,11 @@ impl Environment {
         self.first("CONVOY_LOG")
     }
 
+    /// Returns the file to which GitHub's runner wants a summary of the job.
+    pub(super) fn step_summary(&self) -> Option<PathBuf> {
+        self.process.get("GITHUB_STEP_SUMMARY").map(PathBuf::from)
+    }
+
     /// Returns the variables about container engines. A file cannot set them: the client of the
     /// engine reads the environment of the process.
     pub(super) fn docker_env(&self) -> DockerEnv {

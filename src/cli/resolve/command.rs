@@ -1,19 +1,35 @@
 //! Settings of the command that was typed.
 
-use crate::cli::args::CommandArgs;
+use crate::cli::args::{CommandArgs, OutputArgs};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::help;
 use crate::cli::origin::Origins;
-use crate::cli::resolve::{commands, processes, simulate};
+use crate::cli::resolve::{capacity, commands, processes, simulate};
 use crate::command::Command;
 use crate::settings::ManualSettings;
-use crate::terminal::ProgressMode;
+use crate::terminal::Ui;
+use crate::web::WebAddress;
 
 /// A command with its settings, or text for stdout.
 pub enum Resolved {
-    Run(Command, ProgressMode),
+    Run(Command, View),
     Show(String),
+}
+
+/// How a command shows what it does.
+pub struct View {
+    pub ui: Ui,
+    pub web: Option<WebAddress>,
+}
+
+impl View {
+    pub fn of(args: &mut OutputArgs) -> Self {
+        Self {
+            ui: args.ui,
+            web: args.web.take(),
+        }
+    }
 }
 
 /// Resolves the options of any command.
@@ -22,22 +38,35 @@ pub fn command(
     origins: &Origins,
     environment: &Environment,
 ) -> Result<Resolved, Error> {
-    let mut progress = ProgressMode::Never;
+    let mut view = View {
+        ui: Ui::Plain,
+        web: None,
+    };
     let command = match args {
-        CommandArgs::Simulate(args) => {
-            progress = args.output.progress;
+        CommandArgs::Simulate(mut args) => {
+            view = View::of(&mut args.output);
             Command::Simulate(Box::new(simulate::settings(*args, origins, environment)?))
         }
-        CommandArgs::Produce(args) => {
-            progress = args.output.progress;
+        CommandArgs::Produce(mut args) => {
+            view = View::of(&mut args.output);
             Command::Produce(Box::new(processes::produce(*args, origins, environment)?))
         }
-        CommandArgs::Consume(args) => {
-            progress = args.output.progress;
+        CommandArgs::Consume(mut args) => {
+            view = View::of(&mut args.output);
             Command::Consume(Box::new(processes::consume(*args, origins, environment)?))
         }
-        CommandArgs::Report(args) => commands::report(args, origins)?,
-        CommandArgs::Up(args) => commands::up(*args, environment)?,
+        CommandArgs::Capacity(mut args) => {
+            view = View::of(&mut args.simulate.output);
+            let settings = capacity::settings(*args, origins, environment)?;
+            Command::Capacity(Box::new(settings))
+        }
+        CommandArgs::Sweep(_) => unreachable!("it is resolved with its arguments"),
+        CommandArgs::Report(args) => commands::report(args, origins, environment)?,
+        CommandArgs::Up(mut args) => {
+            view.ui = Ui::Auto;
+            view.web = args.output.web.take();
+            commands::up(*args, environment)?
+        }
         CommandArgs::Dataset(args) => commands::dataset(args),
         CommandArgs::Doctor(args) => Command::Doctor(Box::new(simulate::settings(
             args.simulate,
@@ -57,5 +86,5 @@ pub fn command(
             pages: help::manual_pages().map_err(Error::ManualPage)?,
         }),
     };
-    Ok(Resolved::Run(command, progress))
+    Ok(Resolved::Run(command, view))
 }

@@ -4,23 +4,37 @@ use crate::cli::args::{CleanArgs, DatasetCommandArgs, MergeArgs, ReportCommandAr
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
+use crate::cli::resolve::groups::report as report_settings;
 use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
 use crate::dataset::SchemaForm;
 use crate::settings::{
-    Access, CleanSettings, Format, GenerateSettings, InspectSettings, MergeSettings, PageSettings,
-    Published, SchemaSettings, ShowSettings, UpSettings,
+    Access, CleanSettings, ExportSettings, Format, GenerateSettings, InspectSettings,
+    MergeSettings, PageSettings, Published, SchemaSettings, ShowSettings, UpSettings,
 };
 
-pub(super) fn report(args: ReportCommandArgs, origins: &Origins) -> Result<Command, Error> {
+pub(super) fn report(
+    args: ReportCommandArgs,
+    origins: &Origins,
+    environment: &Environment,
+) -> Result<Command, Error> {
     Ok(match args {
-        ReportCommandArgs::Merge(args) => Command::MergeReports(Box::new(merge(*args, origins)?)),
+        ReportCommandArgs::Merge(args) => {
+            Command::MergeReports(Box::new(merge(*args, origins, environment)?))
+        }
+        ReportCommandArgs::Export { runs, form, name } => {
+            Command::ExportReports(ExportSettings { runs, form, name })
+        }
         ReportCommandArgs::Html { runs } => Command::WritePages(PageSettings { runs }),
         ReportCommandArgs::Show { report } => Command::ShowReport(ShowSettings { report }),
     })
 }
 
-fn merge(args: MergeArgs, origins: &Origins) -> Result<MergeSettings, Error> {
+fn merge(
+    args: MergeArgs,
+    origins: &Origins,
+    environment: &Environment,
+) -> Result<MergeSettings, Error> {
     let store = args.audit.store.as_deref();
     Ok(MergeSettings {
         reports: args.reports,
@@ -29,7 +43,7 @@ fn merge(args: MergeArgs, origins: &Origins) -> Result<MergeSettings, Error> {
         collection: args.audit.collection,
         dataset: args.audit.dataset,
         read: args.read.into(),
-        report: args.report.into(),
+        report: report_settings(args.report, None, environment),
     })
 }
 
@@ -49,6 +63,7 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
         broker_port: port(args.broker_port, up::BROKER_PORT),
         registry_port: port(args.registry_port, up::REGISTRY_PORT),
         store_port: port(args.store_port, up::STORE_PORT),
+        advertised: args.advertise,
         data_dir: args.data_dir,
         repair: args.repair,
         access,

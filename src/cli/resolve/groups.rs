@@ -1,8 +1,11 @@
 //! Settings that several commands share.
 
+use std::path::PathBuf;
+
 use crate::cli::args::{
     DatasetArgs, PublishArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs, WriterArgs,
 };
+use crate::cli::environment::Environment;
 use crate::cli::origin::Origins;
 use crate::dataset::ReadOptions;
 use crate::pipeline::{Timeouts, TopicCreation};
@@ -47,12 +50,17 @@ impl From<DatasetArgs> for ReadOptions {
     }
 }
 
-impl From<ReportArgs> for ReportSettings {
-    fn from(args: ReportArgs) -> Self {
-        Self {
-            output: args.output,
-            format: args.format,
-        }
+pub(super) fn report(
+    args: ReportArgs,
+    events: Option<PathBuf>,
+    environment: &Environment,
+) -> ReportSettings {
+    ReportSettings {
+        output: args.output,
+        format: args.format,
+        junit: args.junit,
+        events,
+        step_summary: environment.step_summary(),
     }
 }
 

@@ -1,17 +1,23 @@
 //! Settings of `convoy produce` and `convoy consume`.
 
+use std::time::Duration;
+
 use crate::cli::args::{BrokerArgs, ConsumeArgs, ProduceArgs};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
-use crate::cli::resolve::groups::{creation, writer};
+use crate::cli::resolve::groups::{creation, report, writer};
 use crate::cli::resolve::load::load;
 use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store};
 use crate::pipeline::{Length, Participation, Timing};
 use crate::settings::{ConsumeSettings, Encoding, ExternalBroker, ProduceSettings, ServerOrigins};
 
-/// Times `--dead-after`: how long a live member may take to give up a partition.
-const GIVE_UP_FACTOR: u32 = 5;
+/// Times `--session-timeout`: how long a live member may take to give up partitions, at most
+/// [`MAX_REBALANCE_TIMEOUT`].
+const REBALANCE_FACTOR: u32 = 5;
+
+/// What Kafka's clients allow by default.
+const MAX_REBALANCE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 pub(super) fn produce(
     args: ProduceArgs,
@@ -37,7 +43,7 @@ pub(super) fn produce(
             store: String::new(),
         },
         registry,
-        report: args.report.into(),
+        report: report(args.report, args.output.events, environment),
     })
 }
 
@@ -67,7 +73,7 @@ pub(super) fn consume(
             store: origins.brief("store"),
         },
         registry,
-        report: args.report.into(),
+        report: report(args.report, args.output.events, environment),
     })
 }
 
@@ -83,18 +89,24 @@ fn distinct(topics: Vec<String>) -> Vec<String> {
 }
 
 fn participation(args: &ConsumeArgs) -> Result<Participation, Error> {
-    let (beat, dead_after) = (args.group.beat, args.group.dead_after);
-    if beat * 2 > dead_after {
-        return Err(Error::DeadAfterTooShort { beat, dead_after });
+    let (heartbeat, session_timeout) = (args.group.heartbeat_interval, args.group.session_timeout);
+    if heartbeat.saturating_mul(2) > session_timeout {
+        return Err(Error::SessionTimeoutTooShort {
+            heartbeat,
+            session_timeout,
+        });
     }
     Ok(Participation {
         start: args.group.from,
         isolation: args.records.isolation,
         timing: Timing {
-            heartbeat: beat,
-            dead_after,
-            give_up_timeout: dead_after * GIVE_UP_FACTOR,
+            heartbeat,
+            session_timeout,
+            rebalance_timeout: session_timeout
+                .saturating_mul(REBALANCE_FACTOR)
+                .min(MAX_REBALANCE_TIMEOUT),
         },
+        instance: args.group.instance.clone(),
         length: Length {
             duration: args.length.duration,
             records: args.length.records,

@@ -8,7 +8,7 @@ use crate::cli::args::SimulateArgs;
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
-use crate::cli::resolve::groups::{creation, writer};
+use crate::cli::resolve::groups::{creation, report, writer};
 use crate::cli::resolve::load::load;
 use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store, invalid};
 use crate::faults::{ChaosBounds, DataKind, Plan, Reach, Spec, SpecError};
@@ -23,7 +23,7 @@ const CHAOS: Duration = Duration::from_secs(5);
 /// Default number of consumers.
 const CONSUMERS: u32 = 2;
 
-pub(super) fn settings(
+pub fn settings(
     args: SimulateArgs,
     origins: &Origins,
     environment: &Environment,
@@ -44,6 +44,7 @@ pub(super) fn settings(
     let mut settings = SimulateSettings {
         load: load(args.load, args.read),
         timeouts: args.timeouts.into(),
+        run_id: args.run.run_id,
         topic: args.pipeline.topic,
         creation: creation(&args.topics, origins, replication_factor),
         consumers,
@@ -65,7 +66,7 @@ pub(super) fn settings(
             store: chosen_by(origins, ["store", "store-port", "backend", "data-dir"]),
         },
         registry,
-        report: args.report.into(),
+        report: report(args.report, args.output.events, environment),
         max_end_to_end_p99: args.thresholds.max_end_to_end_p99,
         min_throughput: args.thresholds.min_throughput,
         max_dead_letters: args.thresholds.max_dead_letters,

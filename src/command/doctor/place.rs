@@ -6,10 +6,10 @@ use std::path::Path;
 use rustix::fs::statvfs;
 
 use crate::command::doctor::Finding;
-use crate::command::workload::TopicRows;
 use crate::error::Error;
 use crate::report::quantity;
 use crate::settings::SimulateSettings;
+use crate::trial::Rows;
 
 /// Free disk space without which even a run of a few records fails.
 const ROOM_TO_START: u64 = 256 << 10;
@@ -27,10 +27,7 @@ const DEFAULT_PORTS: [(u16, &str, &str); 2] = [
 ];
 
 /// Checks everything.
-pub(super) fn examine(
-    settings: &SimulateSettings,
-    rows: &Result<TopicRows, Error>,
-) -> Vec<Finding> {
+pub(super) fn examine(settings: &SimulateSettings, rows: &Result<Rows, Error>) -> Vec<Finding> {
     let temporary = std::env::temp_dir();
     let mut findings = vec![
         dataset(&settings.load.dataset, rows),
@@ -46,7 +43,7 @@ pub(super) fn examine(
     findings
 }
 
-fn dataset(path: &Path, rows: &Result<TopicRows, Error>) -> Finding {
+fn dataset(path: &Path, rows: &Result<Rows, Error>) -> Finding {
     match rows {
         Ok(rows) => {
             let path = path.display();

@@ -12,7 +12,7 @@ use crate::faults::Plan;
 use crate::host::backend::{self, Backends};
 use crate::host::embedded::{DataPlace, loopback, start_broker, start_store};
 use crate::host::external::{external_endpoint, registry_client};
-use crate::host::faults::Injector;
+use crate::host::fault_switch::FaultSwitch;
 use crate::host::roles::{Role, Runtimes};
 use crate::measure::RunClock;
 use crate::pipeline;
@@ -43,7 +43,7 @@ pub(super) fn examine(
         };
         let mut findings = engine::examine(settings, &backends, docker_env).await;
         if let Some(plan) = &settings.faults
-            && let Err(error) = reach(settings, plan, &backends)
+            && let Err(error) = reach(plan, &backends)
         {
             findings.push(Finding::failed("faults", &error));
         }
@@ -56,11 +56,8 @@ pub(super) fn examine(
 }
 
 /// Checks that the planned faults can be injected into these servers.
-fn reach(settings: &SimulateSettings, plan: &Plan, backends: &Backends) -> Result<(), Error> {
-    let injector = Injector::new(plan.clone(), settings.load.seed, RunClock::start());
-    injector
-        .points()
-        .check_reach(backends.broker, backends.store)
+fn reach(plan: &Plan, backends: &Backends) -> Result<(), Error> {
+    FaultSwitch::new(vec![plan.clone()]).check_reach(backends.broker, backends.store)
 }
 
 /// Starts and stops the servers that the run would start in its own process.

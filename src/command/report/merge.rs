@@ -10,6 +10,7 @@ use crate::dataset::{Dataset, ReadOptions};
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::Runtimes;
 use crate::pipeline::{self, Case, Workload, dead_letter_collection, verdict};
+use crate::report::HISTORY_FILE;
 use crate::report::{
     self, Produced, Report, RunDirectory, SavedReport, Status, Warning, producers, read_report,
 };
@@ -43,7 +44,7 @@ pub fn merge(
     }
     let name = format!("{}-merged", report.run.id);
     let directory = RunDirectory::create(&settings.report.output, &name)?;
-    present_report(&report, &directory, None, settings.report.format, terminal)?;
+    present_report(&report, &directory, None, &settings.report, terminal)?;
     Ok(exit_status(&report))
 }
 
@@ -58,6 +59,9 @@ fn read(reports: &[PathBuf], terminal: &Terminal) -> Result<Vec<SavedReport>, Er
     };
     let mut found: Vec<(PathBuf, Report)> = Vec::new();
     for named in reports {
+        if named.file_name().is_some_and(|name| name == HISTORY_FILE) {
+            continue;
+        }
         if named.is_dir() && !named.join("report.json").exists() {
             skip(named, "it contains no report");
             continue;
@@ -242,7 +246,7 @@ mod tests {
 
     use super::*;
     use crate::report::{read_report, write_json};
-    use crate::terminal::{Colors, ProgressMode};
+    use crate::terminal::{Colors, Ui};
 
     /// Reports as `convoy produce`, `convoy consume` and `convoy simulate` write them.
     fn report(kind: &str, run: &str, started_at: &str) -> Report {
@@ -294,7 +298,7 @@ mod tests {
             }
             paths.push(directory);
         }
-        let terminal = Terminal::new(ProgressMode::Never, Colors::Never);
+        let terminal = Terminal::new(Ui::Plain, Colors::Never);
         let saved = read(&paths, &terminal)?;
         let name = |saved: &SavedReport| {
             let directory = saved.path.parent().unwrap();

@@ -1,9 +1,12 @@
-//! `convoy report`: shows saved reports again, writes their pages, or merges those of single processes.
+//! `convoy report`: shows saved reports again, writes their pages, exports their figures, or merges
+//! those of single processes.
 
 mod case;
+mod export;
 mod html;
 mod merge;
 
+pub use export::export;
 pub use html::write_pages;
 pub use merge::merge;
 

@@ -2,41 +2,28 @@
 
 mod null_sink;
 
-use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::command::workload;
+use crate::command::{directory, workload};
 use crate::error::{Error, ExitStatus};
-use crate::faults::{DataFaults, Plan};
-use crate::host::faults::{self, Injector, Watched};
+use crate::faults::Plan;
 use crate::host::interrupt;
-use crate::host::launch::Launch;
 use crate::host::open_files;
-use crate::host::roles::{Role, Runtimes};
-use crate::host::servers::Servers;
+use crate::host::roles::Runtimes;
 use crate::host::sweep;
 use crate::measure::RunClock;
 use crate::pipeline::{
-    self, Context, EmissionSettings, Interrupt, Observer, Roles, SimulationSettings,
+    self, Context, EmissionSettings, Interrupt, Observer as _, SimulationSettings,
 };
 use crate::report::{LatencyLog, PartialFile, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{BrokerChoice, Invocation, SimulateSettings, Sink, StoreChoice};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, null_sink_report,
-    present_report, simulate_report,
+    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, describe_servers, exit_status,
+    null_sink_report, present_report, starting_simulation,
 };
-use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
-
-/// Roles with tasks of their own; the generator is a thread.
-const ROLES: [Role; 5] = [
-    Role::Producer,
-    Role::Consumer,
-    Role::Broker,
-    Role::Store,
-    Role::Registry,
-];
+use crate::terminal::Terminal;
+use crate::trial::{PipelineRun, Start, Tell, Testbed, replay, resolve};
 
 /// Message when the user interrupts a run.
 const INTERRUPTED: &str =
@@ -52,21 +39,14 @@ pub fn run(
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::start();
-    let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
-    let directory = RunDirectory::create(&settings.report.output, &run_id)?;
-    start_logging(
-        terminal,
-        Path::new(LOG_DIRECTORY),
-        &run_id,
-        invocation.log_filter.as_deref(),
-    );
+    let run_id = settings.run_id.clone();
+    let run_id =
+        run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
+    let directory = directory::open(&settings.report.output, &run_id, invocation, terminal)?;
     sweep::sweep_own_directories();
-    let external = matches!(settings.broker, BrokerChoice::External(_))
-        && matches!(settings.store, StoreChoice::External(_));
-    if let Some(warning) = open_files::allow_run(!external)? {
-        terminal.say(warning);
-    }
-    let (context, simulation) = resolve(settings, run_id, clock, terminal)?;
+    allow_open_files(settings, terminal)?;
+    let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
+    let (context, simulation) = resolve(settings, &rows, run_id, clock);
     let read = &settings.load.read;
     workload::report_bad_rows(
         &simulation.emission.workload,
@@ -74,7 +54,7 @@ pub fn run(
         directory.path(),
         terminal,
     )?;
-    let runtimes = Runtimes::start(&ROLES)?;
+    let runtimes = Testbed::runtimes(invocation.web.is_some())?;
     let baseline = Baseline::read(clock);
     let process = Process {
         invocation,
@@ -92,48 +72,83 @@ pub fn run(
             INTERRUPTED_EARLY
         }
     })?;
+    let page = LiveView::start(
+        invocation.web.as_ref(),
+        || starting_simulation(&process),
+        &context,
+        settings.load.vehicles,
+        &runtimes,
+        terminal,
+    )?;
     let ran = match settings.sink {
         Sink::Null => pace(&process, &simulation.emission, &runtimes, &interrupt)?,
         Sink::Pipeline => {
-            let display = Arc::new(Display::new(
-                terminal,
-                ExpectedPhases::new(settings.load.warmup, settings.load.bound),
-                clock,
-                log,
-            ));
+            let expected = ExpectedPhases::new(settings.load.warmup, settings.load.bound);
+            let display = Display::new(terminal, expected, &context, log)
+                .with_screen(page.as_ref().map(LiveView::screen));
+            let (run_id, line) = (&context.settings.run_id, &invocation.line);
+            let display = Arc::new(display.logging_events(&settings.report, run_id, line)?);
             run_pipeline(
                 &process,
                 &context,
                 simulation.clone(),
-                &runtimes,
+                runtimes,
                 &display,
                 &interrupt,
                 terminal,
             )?
         }
     };
-    conclude(ran, settings, &directory, &runtimes, &interrupt, terminal)
+    let shown = Shown {
+        directory,
+        page,
+        terminal,
+    };
+    conclude(ran, settings, shown, &interrupt)
+}
+
+/// Where a report is shown.
+struct Shown<'a> {
+    directory: RunDirectory,
+    page: Option<LiveView>,
+    terminal: &'a Terminal,
+}
+
+/// Raises the limit on open files, which embedded servers need.
+fn allow_open_files(settings: &SimulateSettings, terminal: &Terminal) -> Result<(), Error> {
+    let external = matches!(settings.broker, BrokerChoice::External(_))
+        && matches!(settings.store, StoreChoice::External(_));
+    if let Some(warning) = open_files::allow_run(!external)? {
+        terminal.say(warning);
+    }
+    Ok(())
 }
 
 /// Presents the report and stops the servers.
 fn conclude(
     ran: Ran,
     settings: &SimulateSettings,
-    directory: &RunDirectory,
-    runtimes: &Runtimes,
+    shown: Shown<'_>,
     interrupt: &Interrupt,
-    terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
+    let Shown {
+        directory,
+        page,
+        terminal,
+    } = shown;
     let Ran {
         report,
         log,
         failure,
-        servers,
+        testbed,
     } = ran;
     // The servers may fail to stop, so the figures come first.
-    let presented = present_report(&report, directory, log, settings.report.format, terminal);
-    let stopped = match servers {
-        Some(servers) => stop(servers, settings, runtimes, interrupt, terminal),
+    let presented = present_report(&report, &directory, log, &settings.report, terminal);
+    if let Some(page) = page {
+        page.finish(&directory);
+    }
+    let stopped = match testbed {
+        Some(testbed) => testbed.stop(settings, interrupt, terminal),
         None => Ok(()),
     };
     let failure = failure.map_or(Ok(()), |failure| Err(failure.into()));
@@ -149,29 +164,13 @@ fn conclude(
     Err(first)
 }
 
-/// Stops the servers in order, unless the user no longer waits for it.
-fn stop(
-    servers: Servers,
-    settings: &SimulateSettings,
-    runtimes: &Runtimes,
-    interrupt: &Interrupt,
-    terminal: &Terminal,
-) -> Result<(), Error> {
-    let stopping = Box::pin(servers.stop(settings.keep, terminal));
-    let stopping = interrupt.stop_over.run_until_cancelled(stopping);
-    runtimes.block_on(stopping).unwrap_or_else(|| {
-        terminal.say("warning: the servers did not stop in time; `convoy clean` removes what is left of them");
-        Ok(())
-    })
-}
-
 /// A finished run.
 struct Ran {
     report: Report,
     log: Option<LatencyLog<PartialFile>>,
     failure: Option<pipeline::Error>,
     /// Running servers.
-    servers: Option<Servers>,
+    testbed: Option<Testbed>,
 }
 
 /// Paces the fleet without a pipeline.
@@ -190,7 +189,7 @@ fn pace(
         report,
         log: None,
         failure: None,
-        servers: None,
+        testbed: None,
     })
 }
 
@@ -199,148 +198,55 @@ fn run_pipeline(
     process: &Process<'_, SimulateSettings>,
     context: &Arc<Context>,
     simulation: SimulationSettings,
-    runtimes: &Runtimes,
+    runtimes: Runtimes,
     display: &Arc<Display>,
     interrupt: &Interrupt,
     terminal: &Terminal,
 ) -> Result<Ran, Error> {
     let tell = |line: &str| display.message(line);
+    let say = |line: &str| terminal.say(line);
     let settings = process.settings;
-    let injector = settings.faults.clone();
-    let injector = injector.map(|plan| Injector::new(plan, settings.load.seed, context.clock));
-    let launch = Launch {
+    let start = Start {
+        invocation: process.invocation,
         settings,
         run_id: &context.settings.run_id,
-        docker_env: &process.invocation.docker_env,
-        fail_points: injector
-            .as_ref()
-            .map(|injector| Arc::clone(injector.points())),
-        progress: &tell,
-        announce: &|line| terminal.say(line),
-        runtimes,
+        progress: Tell(&tell),
+        announce: Tell(&say),
     };
-    let backends = runtimes.block_on(launch.decide(&interrupt.requested))?;
-    display.phase(pipeline::Phase::Preparing);
-    if let Some(plan) = &settings.faults {
-        tell(&format!(
-            "injecting faults; repeat them with: {}",
-            replay(process, plan)
-        ));
+    let plans: Vec<Plan> = settings.faults.iter().cloned().collect();
+    let mut testbed = Testbed::start(&start, plans, runtimes, interrupt, |_backends| {
+        display.phase(pipeline::Phase::Preparing);
+        if let Some(plan) = &settings.faults {
+            let command = replay(process.invocation, settings, plan);
+            tell(&format!("injecting faults; repeat them with: {command}"));
+        }
+    })?;
+    if let Some(screen) = display.screen() {
+        let (servers, writer) = (testbed.servers(), &settings.writer);
+        let uri = servers.endpoints.store.clone();
+        screen.store_at(uri, &writer.database, &writer.collection);
+        screen.describe(|report| describe_servers(process, servers, report));
     }
-    let mut servers = runtimes.block_on(launch.start(backends, &interrupt.requested))?;
-    let watching = servers.watch_space(|warning| terminal.say(warning));
-    let running = Box::pin(run_on(
-        &mut servers,
+    let measured = testbed.measure(PipelineRun {
+        settings,
         context,
         simulation,
-        runtimes,
-        display,
-        injector.as_ref(),
-        interrupt.clone(),
-    ));
-    let outcome = runtimes.block_on(async {
-        tokio::select! {
-            outcome = running => outcome,
-            () = watching => unreachable!("the watch never ends"),
-        }
+        baseline: process.baseline,
+        observer: Arc::<Display>::clone(display),
+        interrupt,
+        warn: Tell(&say),
     });
-    let (log, cpu) = display.finish();
-    let outcome = match outcome {
-        Ok(outcome) => outcome,
+    let log = display.finish();
+    match measured {
+        Ok(measured) => Ok(Ran {
+            report: measured.report,
+            log,
+            failure: measured.failure,
+            testbed: Some(testbed),
+        }),
         Err(error) => {
-            stop(servers, settings, runtimes, interrupt, terminal)?;
-            return Err(error.into());
+            testbed.stop(settings, interrupt, terminal)?;
+            Err(error)
         }
-    };
-    let cpu = cpu.unwrap_or_else(|| CpuUse::read(context.clock));
-    let cpu = cpu.with_generator(outcome.generator_cpu);
-    let faults = injector.map(|injector| {
-        let replay = replay(process, injector.plan());
-        faults::section(&injector, replay, &outcome, context, settings.load.key)
-    });
-    Ok(Ran {
-        report: simulate_report(process, &servers, &outcome, &cpu, faults),
-        log,
-        failure: outcome.failure,
-        servers: Some(servers),
-    })
-}
-
-/// Runs the pipeline and injects the planned faults into its servers.
-async fn run_on(
-    servers: &mut Servers,
-    context: &Arc<Context>,
-    simulation: SimulationSettings,
-    runtimes: &Runtimes,
-    display: &Arc<Display>,
-    injector: Option<&Arc<Injector>>,
-    interrupt: Interrupt,
-) -> Result<pipeline::Outcome, pipeline::Error> {
-    let roles = Roles {
-        producer: runtimes.handle(Role::Producer),
-        consumer: runtimes.handle(Role::Consumer),
-    };
-    let endpoints = servers.endpoints.clone();
-    let display: Arc<dyn Observer> = Arc::<Display>::clone(display);
-    let Some(injector) = injector else {
-        let context = Arc::clone(context);
-        let terminated = Arc::clone(&context);
-        let running = pipeline::run(context, simulation, endpoints, roles, display, interrupt);
-        return tokio::select! {
-            outcome = Box::pin(running) => outcome,
-            () = servers.watch(&terminated.terminated_servers) => unreachable!("the watch never ends"),
-        };
-    };
-    let observer = Arc::new(Watched::new(display, Arc::clone(injector)));
-    let running = async {
-        let context = Arc::clone(context);
-        let running = pipeline::run(context, simulation, endpoints, roles, observer, interrupt);
-        let outcome = Box::pin(running).await;
-        injector.end();
-        outcome
-    };
-    let injecting = Box::pin(injector.run(servers, runtimes, context));
-    let (outcome, ()) = tokio::join!(running, injecting);
-    outcome
-}
-
-/// The command that repeats a run with a plan, spelled out.
-fn replay(process: &Process<'_, SimulateSettings>, plan: &Plan) -> String {
-    let mut line = format!("{} --faults={plan}", process.invocation.line_without_faults);
-    if !line.contains("--seed") {
-        let _ = write!(line, " --seed={}", process.settings.load.seed);
     }
-    line
-}
-
-/// Opens the dataset and resolves the settings of the pipeline.
-fn resolve(
-    settings: &SimulateSettings,
-    run_id: String,
-    clock: RunClock,
-    terminal: &Terminal,
-) -> Result<(Arc<Context>, SimulationSettings), Error> {
-    let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
-    let faults = settings.faults.as_ref();
-    let emission = EmissionSettings {
-        fleet: settings.load.fleet(rows.workload.rows(), None),
-        workload: Arc::new(rows.workload),
-        key: settings.load.key,
-        compression: settings.producer.compression,
-        linger: settings.producer.linger,
-        data_faults: faults.and_then(|plan| DataFaults::from_plan(plan, settings.load.seed)),
-    };
-    let storage = settings.writer.storage(None, settings.consumers as usize);
-    let shared = pipeline::Settings {
-        run_id,
-        topics: rows.topics,
-        creation: settings.creation,
-        timeouts: settings.timeouts,
-    };
-    let simulation = SimulationSettings {
-        emission: Arc::new(emission),
-        storage: Arc::new(storage),
-        log_may_be_lost: faults.is_some_and(Plan::may_lose_a_log),
-    };
-    Ok((Arc::new(Context::new(shared, clock)), simulation))
 }

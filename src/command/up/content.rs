@@ -5,13 +5,12 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use bson::RawDocumentBuf;
+use convoy_kafka_server::KafkaServer;
 use convoy_server_kit::SecretUri;
 use serde::de::{DeserializeSeed, Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::broker::{Connector, Endpoint};
 use crate::error::Error;
-use crate::pipeline;
 use crate::record::exact_document;
 use crate::settings::{LoadFile, NewTopic};
 use crate::store::{Connection, Documents, InsertOutcome};
@@ -21,24 +20,15 @@ const BATCH_DOCUMENTS: usize = 1_000;
 const BATCH_BYTES: usize = 8 << 20;
 
 /// Creates the topics that do not exist.
-pub(super) async fn create_topics(endpoint: Endpoint, topics: &[NewTopic]) -> Result<(), Error> {
-    if topics.is_empty() {
-        return Ok(());
-    }
-    let connector = Connector::new(endpoint);
-    let existing = connector.topics().await.map_err(pipeline::Error::Broker)?;
+pub(super) fn create_topics(broker: &KafkaServer, topics: &[NewTopic]) -> Result<(), Error> {
     for topic in topics {
-        match existing.get(&topic.name).map(|found| u32::try_from(*found)) {
-            None => {
-                let partitions = topic.partitions.cast_signed();
-                let created = connector.create_topic(&topic.name, partitions, 1).await;
-                created.map_err(pipeline::Error::Broker)?;
-            }
-            Some(found) if found == Ok(topic.partitions) => {}
+        match broker.partition_count(&topic.name)? {
+            None => broker.add_topic(&topic.name, topic.partitions.cast_signed())?,
+            Some(found) if found == topic.partitions => {}
             Some(found) => {
                 return Err(Error::TopicExists {
                     topic: topic.name.clone(),
-                    found: found.unwrap_or(u32::MAX),
+                    found,
                     wanted: topic.partitions,
                 });
             }

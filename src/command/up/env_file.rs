@@ -1,7 +1,6 @@
 //! The `.env` with which other programs use the servers.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::Path;
 
 use convoy_server_kit::User;
@@ -21,12 +20,18 @@ const PATH: AsciiSet = RESERVED.remove(b'/');
 /// Dummy user and password for programs that need some, if authentication is disabled.
 const ANYONE: &str = "anyone";
 
+/// Where clients connect to: `HOST:PORT` of each server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Addresses {
+    pub broker: String,
+    pub registry: String,
+    pub store: String,
+}
+
 /// The content of the file; its `Display` is the text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EnvFile<'a> {
-    pub broker: SocketAddr,
-    pub registry: SocketAddr,
-    pub store: SocketAddr,
+    pub addresses: &'a Addresses,
     /// Name of the store's replica set, if it is one.
     pub replica_set: Option<&'a str>,
     /// CA certificate, with TLS.
@@ -47,12 +52,15 @@ impl EnvFile<'_> {
             None => ("SASL_PLAINTEXT", "sasl_plaintext"),
         };
         let mut variables = vec![
-            ("BOOTSTRAP_SERVER", self.broker.to_string()),
+            ("BOOTSTRAP_SERVER", self.addresses.broker.clone()),
             ("SECURITY_PROTOCOL", protocol.to_owned()),
             ("SASL_MECHANISM", "PLAIN".to_owned()),
             ("API_KEY", name.to_owned()),
             ("API_SECRET_KEY", password.to_owned()),
-            ("ENDPOINT_SCHEMA_URL", format!("http://{}", self.registry)),
+            (
+                "ENDPOINT_SCHEMA_URL",
+                format!("http://{}", self.addresses.registry),
+            ),
             ("SCHEMA_REGISTRY_API_KEY", name.to_owned()),
             ("SCHEMA_REGISTRY_API_SECRET", password.to_owned()),
             ("MONGO_DB_URL", self.store_uri()),
@@ -82,7 +90,7 @@ impl EnvFile<'_> {
         let replica_set = self.replica_set.map(|name| format!("replicaSet={name}"));
         let options = [authentication, replica_set, encryption];
         let options: Vec<String> = options.into_iter().flatten().collect();
-        let store = self.store;
+        let store = &self.addresses.store;
         if options.is_empty() {
             return format!("mongodb://{user}{store}");
         }
@@ -136,12 +144,19 @@ mod tests {
 
     use super::*;
 
-    fn file(user: Option<&User>, ca_file: Option<&Path>) -> String {
-        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let file = EnvFile {
+    fn addresses() -> Addresses {
+        let at = |port| format!("127.0.0.1:{port}");
+        Addresses {
             broker: at(9092),
             registry: at(8081),
             store: at(27017),
+        }
+    }
+
+    fn file(user: Option<&User>, ca_file: Option<&Path>) -> String {
+        let addresses = addresses();
+        let file = EnvFile {
+            addresses: &addresses,
             replica_set: None,
             ca_file,
             user,
@@ -189,11 +204,9 @@ mod tests {
     #[test]
     fn replica_set_is_named_in_the_uri() {
         let user = User::new("convoy", Secret::new("secret"));
-        let at = SocketAddr::from(([127, 0, 0, 1], 27017));
+        let addresses = addresses();
         let file = EnvFile {
-            broker: at,
-            registry: at,
-            store: at,
+            addresses: &addresses,
             replica_set: Some("rs0"),
             ca_file: None,
             user: Some(&user),

@@ -11,15 +11,18 @@
 //! | `published.rs` | files that tell other programs of the servers |
 //! | `content.rs` | topics and documents that the servers start with |
 //! | `child.rs` | a command that runs with the servers |
+//! | `status.rs` | what clients do with the servers, on the terminal and on a page |
 
 mod child;
 mod content;
 mod env_file;
 mod published;
+mod status;
 mod user;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -35,13 +38,12 @@ use rustix::process::Pid;
 
 use self::child::Running;
 use self::content::Insert;
-use self::env_file::EnvFile;
+use self::env_file::{Addresses, EnvFile};
 use self::published::ReadyFile;
-use crate::broker::{Mechanism, SecurityProtocol};
+use self::status::{Look, Status};
 use crate::error::{Error, ExitStatus};
 use crate::host::data_files;
 use crate::host::embedded::{self, DataPlace, loopback};
-use crate::host::external;
 use crate::host::interrupt::{self, Interruptible};
 use crate::host::open_files;
 use crate::host::roles::{Role, Runtimes};
@@ -50,9 +52,13 @@ use crate::measure::RunClock;
 use crate::pipeline::Interrupt;
 use crate::platform;
 use crate::run_id::new_run_id;
-use crate::settings::{ExternalBroker, Invocation, UpSettings};
-use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
+use crate::settings::{Invocation, UpSettings};
+use crate::terminal::{Terminal, start_logging, start_logging_to_stderr};
 use crate::text::quantity::plural;
+use crate::web::WebAddress;
+
+/// Directory of the log files.
+const LOG_DIRECTORY: &str = "logs";
 
 /// Printed when the user stops the servers.
 const STOPPING: &str = "stopping; interrupt again to abort";
@@ -76,6 +82,10 @@ struct Serving {
     store: MongoServer,
     /// Name of the store's replica set, if it is one.
     replica_set: Option<String>,
+    /// Where clients on this machine connect to.
+    local: Addresses,
+    /// Where the clients of the `.env` connect to.
+    offered: Addresses,
 }
 
 /// Serves until interrupted.
@@ -88,7 +98,13 @@ pub fn run(
     let clock = RunClock::start();
     let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let log_filter = invocation.log_filter.as_deref();
-    start_logging(terminal, Path::new(LOG_DIRECTORY), &run_id, log_filter);
+    if settings.command.is_empty() || log_filter.is_some() {
+        let log = Path::new(LOG_DIRECTORY).join(format!("{run_id}.log"));
+        start_logging(terminal, &log, log_filter);
+    } else {
+        // Each run of a test suite would leave a file in the user's project.
+        start_logging_to_stderr(terminal);
+    }
     sweep::sweep_own_directories();
     if let Some(warning) = open_files::allow_clients()? {
         terminal.say(warning);
@@ -104,7 +120,9 @@ pub fn run(
         published::check(path, published.force)?;
     }
     let data = DataPlace::open(settings.data_dir.as_deref(), &run_id)?;
-    let runtimes = Runtimes::start(&[Role::Broker, Role::Registry, Role::Store])?;
+    let mut roles = vec![Role::Broker, Role::Registry, Role::Store];
+    roles.extend(invocation.web.as_ref().map(|_| Role::Display));
+    let runtimes = Runtimes::start(&roles)?;
     let runs_command = !settings.command.is_empty();
     let what = Interruptible {
         timeout: if runs_command {
@@ -126,6 +144,7 @@ pub fn run(
     };
     let offer = Offer {
         settings,
+        web: invocation.web.as_ref(),
         serving: serving?,
         user,
         data,
@@ -144,6 +163,8 @@ pub fn run(
 /// Running servers, and everything that is offered with them.
 struct Offer<'a> {
     settings: &'a UpSettings,
+    /// Where the live page is served.
+    web: Option<&'a WebAddress>,
     serving: Serving,
     user: Option<User>,
     data: DataPlace,
@@ -158,13 +179,13 @@ impl Offer<'_> {
     /// Fills the servers, says where they are, and waits for the end.
     fn run(&self) -> Result<ExitStatus, Error> {
         self.data.note_files()?;
-        let requested = &self.interrupt.requested;
-        let filling = requested.run_until_cancelled(self.create_topics());
-        let filled = self.runtimes.block_on(Box::pin(filling)).transpose()?;
-        if filled.is_none() || !self.load()? {
+        content::create_topics(&self.serving.broker, &self.settings.topics)?;
+        if !self.load()? {
             return Ok(ExitStatus::Interrupted);
         }
-        let env = self.serving.env_file(self.user.as_ref());
+        let env = self
+            .serving
+            .env_file(self.user.as_ref(), &self.serving.offered);
         let (settings, published) = (self.settings, &self.settings.published);
         if settings.command.is_empty() {
             let notice = self.serving.notice(self.user.as_ref(), &self.data);
@@ -188,7 +209,27 @@ impl Offer<'_> {
         let ready = published.ready_file.as_ref();
         let ready = ready.map(|path| ReadyFile::write(path, published.force));
         let _removed_at_the_end = ready.transpose()?;
-        let watching = space::watch(self.data.path(), |warning| self.terminal.say(warning));
+        let status = Status::start(
+            self.web,
+            settings.command.is_empty(),
+            &self.runtimes,
+            self.terminal,
+        )?;
+        let ended = self.wait(&env, &status);
+        status.stop();
+        ended
+    }
+
+    /// Waits for the end of the servers.
+    fn wait(&self, env: &EnvFile<'_>, status: &Status) -> Result<ExitStatus, Error> {
+        let (settings, requested) = (self.settings, &self.interrupt.requested);
+        let space = space::watch(self.data.path(), |warning| self.terminal.say(warning));
+        let watching = async {
+            tokio::select! {
+                () = space => {}
+                () = status.watch(|| self.serving.look()) => {}
+            }
+        };
         let over = Box::pin(over(settings, self.parent));
         if settings.command.is_empty() {
             let waiting = requested.run_until_cancelled(async {
@@ -213,15 +254,12 @@ impl Offer<'_> {
         })
     }
 
-    async fn create_topics(&self) -> Result<(), Error> {
-        let broker = self.serving.external_broker(self.user.as_ref());
-        let endpoint = external::external_endpoint(&broker)?;
-        content::create_topics(endpoint, &self.settings.topics).await
-    }
-
     /// Stores the documents of all files. Returns false if interrupted.
     fn load(&self) -> Result<bool, Error> {
-        let uri = SecretUri::new(self.serving.env_file(self.user.as_ref()).store_uri());
+        let here = self
+            .serving
+            .env_file(self.user.as_ref(), &self.serving.local);
+        let uri = SecretUri::new(here.store_uri());
         let requested = &self.interrupt.requested;
         let insert = |insert: Insert<'_>| {
             let inserting = requested.run_until_cancelled(Box::pin(insert.run()));
@@ -287,20 +325,26 @@ impl Serving {
         let authority = settings.tls.then(|| Authority::open(&data.of("tls")));
         let authority = authority.transpose()?;
         let tls = authority.as_ref().map(Authority::server);
+        let advertised = settings.advertised.as_ref();
+        let at_port = |port| match advertised {
+            Some(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+            None => loopback(port),
+        };
         let mut broker = broker::Settings::default()
-            .with_listen(loopback(settings.broker_port))
+            .with_listen(at_port(settings.broker_port))
             .with_data_dir(data.of("broker"))
             .with_default_partitions(settings.partitions.into());
+        broker.advertised = advertised.map(|told| (told.host.clone(), told.port));
         broker.auto_create_topics = settings.auto_create;
         broker.group_join_delay = settings.join_delay;
         broker.users = user.cloned().into_iter().collect();
         broker.tls.clone_from(&tls);
         let mut registry = registry::Settings::default()
-            .with_listen(loopback(settings.registry_port))
+            .with_listen(at_port(settings.registry_port))
             .with_data_dir(data.of("registry"));
         registry.users = user.cloned().into_iter().collect();
         let mut store = store::Settings::default()
-            .with_listen(loopback(settings.store_port))
+            .with_listen(at_port(settings.store_port))
             .with_data_dir(data.of("store"));
         store.users = user.cloned().into_iter().collect();
         store.tls = tls;
@@ -315,13 +359,30 @@ impl Serving {
         let store = embedded::start_store(store, runtimes)
             .await
             .map_err(at("store-port"))?;
+        let ports = [broker.address(), registry.address(), store.address()].map(|at| at.port());
+        let [broker_port, registry_port, store_port] = ports;
+        let local = addresses("127.0.0.1", broker_port, registry_port, store_port);
+        let offered = match advertised {
+            Some(told) => addresses(&told.host, told.port, registry_port, store_port),
+            None => local.clone(),
+        };
         Ok(Self {
             broker,
             authority,
             registry,
             store,
             replica_set: settings.replica_set.clone(),
+            local,
+            offered,
         })
+    }
+
+    /// Returns what the servers hold and do.
+    fn look(&self) -> Look {
+        Look {
+            broker: self.broker.snapshot(),
+            store: self.store.snapshot(),
+        }
     }
 
     /// Returns the line for stderr with a command.
@@ -329,38 +390,21 @@ impl Serving {
         let name = command.first().map(|name| name.to_string_lossy());
         format!(
             "broker {}, registry {}, store {}: running `{}`",
-            self.broker.address(),
-            self.registry.address(),
-            self.store.address(),
+            self.offered.broker,
+            self.offered.registry,
+            self.offered.store,
             name.unwrap_or_default()
         )
-    }
-
-    /// Returns the broker as clients connect to it.
-    fn external_broker(&self, user: Option<&User>) -> ExternalBroker {
-        let encrypted = self.authority.is_some();
-        ExternalBroker {
-            bootstrap: vec![self.broker.address().to_string()],
-            credentials: user.cloned(),
-            security_protocol: match (encrypted, user.is_some()) {
-                (true, true) => SecurityProtocol::SaslSsl,
-                (true, false) => SecurityProtocol::Ssl,
-                (false, true) => SecurityProtocol::SaslPlaintext,
-                (false, false) => SecurityProtocol::Plaintext,
-            },
-            sasl_mechanism: Mechanism::Plain,
-            ca_file: self.authority.as_ref().map(|it| it.ca_file().to_owned()),
-        }
     }
 
     /// Returns the lines for stderr.
     fn notice(&self, user: Option<&User>, data: &DataPlace) -> String {
         let mut notice = format!(
             "Kafka broker:    {}{}\nSchema Registry: http://{}\nMongoDB store:   mongodb://{}{}\n",
-            self.broker.address(),
+            self.offered.broker,
             self.authority.as_ref().map_or("", |_| " (TLS)"),
-            self.registry.address(),
-            self.store.address(),
+            self.offered.registry,
+            self.offered.store,
             self.authority.as_ref().map_or("", |_| " (TLS optional)"),
         );
         if let Some(name) = &self.replica_set {
@@ -395,12 +439,10 @@ impl Serving {
         notice
     }
 
-    /// Returns the `.env` for clients.
-    fn env_file<'a>(&'a self, user: Option<&'a User>) -> EnvFile<'a> {
+    /// Returns the `.env` for clients that connect to these addresses.
+    fn env_file<'a>(&'a self, user: Option<&'a User>, addresses: &'a Addresses) -> EnvFile<'a> {
         EnvFile {
-            broker: self.broker.address(),
-            registry: self.registry.address(),
-            store: self.store.address(),
+            addresses,
             replica_set: self.replica_set.as_deref(),
             ca_file: self.authority.as_ref().map(Authority::ca_file),
             user,
@@ -424,6 +466,15 @@ impl Serving {
             }
             stopped => stopped,
         }
+    }
+}
+
+/// Returns the addresses of servers on one host.
+fn addresses(host: &str, broker: u16, registry: u16, store: u16) -> Addresses {
+    Addresses {
+        broker: format!("{host}:{broker}"),
+        registry: format!("{host}:{registry}"),
+        store: format!("{host}:{store}"),
     }
 }
 

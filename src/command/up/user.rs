@@ -103,10 +103,10 @@ fn random_password() -> Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terminal::{Colors, ProgressMode};
+    use crate::terminal::{Colors, Ui};
 
     fn terminal() -> Terminal {
-        Terminal::new(ProgressMode::Never, Colors::Never)
+        Terminal::new(Ui::Plain, Colors::Never)
     }
 
     fn access(password: Option<&str>) -> Access {

@@ -11,7 +11,7 @@ use crate::faults::{Plan, Scheduled, Target};
 use crate::host::fail_points::FailPoints;
 use crate::host::roles::Runtimes;
 use crate::host::servers::Servers;
-use crate::measure::{Histogram, Interval, RunClock, Stages, nanos};
+use crate::measure::{Histogram, InjectedFault, Interval, RunClock, Stages, nanos};
 use crate::pipeline::{Context, Observer, Phase, Totals};
 use crate::report::faults::Sample;
 
@@ -86,7 +86,7 @@ impl Injector {
             return;
         };
         tokio::join!(
-            self.inject_all(begun, servers, runtimes),
+            self.inject_all(begun, servers, runtimes, context),
             self.sample_all(begun, context)
         );
     }
@@ -105,7 +105,13 @@ impl Injector {
         }
     }
 
-    async fn inject_all(&self, begun: u64, servers: &mut Servers, runtimes: &Runtimes) {
+    async fn inject_all(
+        &self,
+        begun: u64,
+        servers: &mut Servers,
+        runtimes: &Runtimes,
+        context: &Context,
+    ) {
         let mut scheduled = self.plan().scheduled.clone();
         scheduled.sort_by_key(|scheduled| scheduled.at());
         for what in scheduled {
@@ -122,9 +128,15 @@ impl Injector {
             } else {
                 what.lasting()
             };
+            let at_s = seconds(began.saturating_sub(begun));
+            context.injected.add(InjectedFault {
+                kind: what.name(),
+                at_s,
+                duration_s: took.as_secs_f64(),
+            });
             self.lock().events.push(Happened {
                 what,
-                at_s: seconds(began.saturating_sub(begun)),
+                at_s,
                 duration_s: took.as_secs_f64(),
                 outcome: injected.unwrap_or_else(|error| {
                     tracing::error!(%error, fault = %what, "failed to inject a fault");

@@ -42,6 +42,11 @@ impl Acks {
         }
     }
 
+    /// Returns whether this process has a consumer.
+    pub fn are_kept(&self) -> bool {
+        self.kept
+    }
+
     /// Adds the ack of `count` records from offset `base`.
     ///
     /// Returns whether it reveals a truncation that was not known: an offset was assigned twice, so

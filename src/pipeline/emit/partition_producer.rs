@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+
 use crate::audit::{Ledger, fingerprint};
 use crate::broker::{BATCH_BYTES, Batch, ProduceOutcome, Producer};
 use crate::cause::Cause;
@@ -50,7 +52,7 @@ pub struct PartitionProducer {
     recorder: Arc<Recorder>,
 }
 
-/// Fills a batch with messages until it is full or its linger is over.
+/// Fills a batch with messages.
 #[derive(Debug)]
 struct Filler {
     context: Arc<Context>,
@@ -256,7 +258,18 @@ impl PartitionProducer {
             context.counters.log_truncations.add(1);
         }
         context.counters.acked.add(sent.len());
+        if let Some(flow) = context.flow(self.topic_partition) {
+            flow.acked.add(sent.len());
+        }
         context.counters.produce_requests.add(1);
+        // If this process stores records, they arrive later.
+        if let Some(last_readings) = context.last_readings()
+            && !self.acks.are_kept()
+        {
+            for Sent { reading, .. } in sent {
+                last_readings.arrived(reading.vehicle, reading.sequence);
+            }
+        }
         let mut recording = self.recorder.lock();
         let measured = |sent: &&Sent| !sent.reading.warm_up && !sent.copy;
         for sent in sent.iter().filter(measured) {
@@ -284,7 +297,7 @@ impl Flight {
 }
 
 impl Filler {
-    /// Fills the batch until it is full or its linger is over.
+    /// Fills the batch until it is full, or until no reading waits and its linger is over.
     ///
     /// Returns false if the queue is closed and no reading is left.
     async fn fill_until_due(&mut self) -> Result<bool, Error> {
@@ -300,16 +313,16 @@ impl Filler {
                 return Ok(false);
             };
             let left = self.context.clock.until(due);
-            if left.is_zero() {
+            let more = if left.is_zero() {
+                // Takes what waits. A timeout of zero would last until the timer's next tick.
+                self.take_and_encode().now_or_never()
+            } else {
+                let taking = self.take_and_encode();
+                tokio::time::timeout(left, taking).await.ok()
+            };
+            // Without a result, no reading waits; without more, none will come.
+            if !more.transpose()?.unwrap_or(false) {
                 return Ok(true);
-            }
-            match tokio::time::timeout(left, self.take_and_encode()).await {
-                Ok(more) => {
-                    if !more? {
-                        return Ok(true);
-                    }
-                }
-                Err(_lingered) => return Ok(true),
             }
         }
         Ok(true)

@@ -12,8 +12,8 @@ use crate::broker::Endpoint;
 use crate::measure::{Interval, Outage, Recording};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
+use crate::pipeline::group::claims::Claims;
 use crate::pipeline::group::ending::SessionOutcome;
-use crate::pipeline::group::leases::Leases;
 use crate::pipeline::group::participation::Participation;
 use crate::pipeline::group::reset::reset_checkpoints;
 use crate::pipeline::group::session::{Connections, Session};
@@ -76,8 +76,8 @@ pub async fn consume(
     });
     let connected = interrupt.requested.run_until_cancelled(connecting).await;
     let store = connected.ok_or(Error::Interrupted)??;
-    let leases = Leases::new(&context, storage, &store, context.settings.run_id.clone());
-    let reset = reset_checkpoints(participation, &context, storage, &connector, &leases);
+    let claims = Claims::new(&context, storage, &store, context.settings.run_id.clone());
+    let reset = reset_checkpoints(participation, &context, storage, &connector, &claims);
     // If this is interrupted, the session sees the interrupt too and ends.
     let reset = interrupt.requested.run_until_cancelled(Box::pin(reset));
     reset.await.transpose()?;
@@ -94,7 +94,7 @@ pub async fn consume(
         Connections {
             connector,
             store: store.clone(),
-            leases,
+            claims,
             schemas,
         },
         participation,

@@ -1,7 +1,11 @@
 //! How a session ended, and what it left.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::PartitionReader;
 use crate::pipeline::error::Error;
 use crate::pipeline::topic_partition::TopicPartition;
 
@@ -16,7 +20,27 @@ pub struct PartitionLag {
     pub end: Option<i64>,
 }
 
+/// How long the end of an owned partition is looked up when the session ends.
+const LAST_LOOK_UP: Duration = Duration::from_secs(2);
+
 impl PartitionLag {
+    /// Looks up the end of a log, unless the user no longer waits for it.
+    pub async fn look_up(
+        partition: TopicPartition,
+        committed: i64,
+        mut log: PartitionReader,
+        over: &CancellationToken,
+    ) -> Self {
+        let offsets = over.run_until_cancelled(Box::pin(log.offsets()));
+        let offsets = tokio::time::timeout(LAST_LOOK_UP, offsets).await;
+        let offsets = offsets.ok().flatten().and_then(Result::ok);
+        Self {
+            partition,
+            committed,
+            end: offsets.map(|(_earliest, end)| end),
+        }
+    }
+
     /// Returns the number of records that are not stored; `None` if it is unknown.
     pub fn records(&self) -> Option<u64> {
         let end = self.end?;
@@ -43,7 +67,7 @@ pub enum Ending {
 pub struct Ownership {
     /// The owned partition.
     pub partition: TopicPartition,
-    /// Epoch of the lease.
+    /// Epoch of the checkpoint's owner.
     pub epoch: i64,
     /// Offset at which it started.
     pub from: i64,

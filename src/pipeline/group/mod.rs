@@ -1,30 +1,36 @@
-//! A group of processes that share the partitions of topics. Each partition has one owner at a time.
+//! A process as a member of a Kafka consumer group. Each partition has one owner at a time.
 //!
 //! ```text
-//!  membership        who is alive, who gets which partition      pure
-//!  claiming          a lease, and where its log is to be read from
-//!  leases            heartbeats and leases in the store
-//!  session           one member: observes, claims, reads, gives up
+//!  membership        joins the group, sends heartbeats, commits offsets
+//!  handle            what session and membership tell each other
+//!  claiming          where the log of an assigned partition is to be read from
+//!  claims            owners of checkpoints in the store
+//!  session           one member: claims, reads, gives up
+//!  worker            consumer and writer of one owned partition
+//!  idle              whether there is nothing left to read
 //!  reset             moves the checkpoints before the start
 //!  consumer_process  `convoy consume`
 //! ```
 
 mod claiming;
+mod claims;
 mod consumer_process;
 mod ending;
-mod leases;
+mod handle;
+mod idle;
 mod membership;
+mod names;
 mod participation;
 mod reset;
 mod session;
-
-#[cfg(test)]
-mod tests;
+mod worker;
 
 pub use consumer_process::{Consumed, ConsumerSettings, consume};
 pub use ending::{Ending, Ownership, PartitionLag, SessionOutcome};
-pub use membership::Timing;
-pub use participation::{Length, Participation, Start};
+pub use participation::{Length, Participation, Start, Timing};
 
 #[cfg(test)]
-pub use {leases::Leases, reset::reset_checkpoints};
+pub use {
+    claims::{Claims, Place},
+    reset::reset_checkpoints,
+};

@@ -1,8 +1,8 @@
-//! One member of a group: observes the group once per heartbeat, reads the partitions that it owns,
-//! and gives up the others.
+//! One member of a group: claims and reads the partitions that the group assigns to it, and gives up
+//! the others.
 //!
 //! Each partition has its own consumer and writer. To give a partition up, the consumer ends: the
-//! writer stores the last records and writes the checkpoint, and then the lease is freed.
+//! writer stores the last records and writes the checkpoint, and then the membership commits it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -11,21 +11,25 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{self, Connector, Isolation, PartitionReader};
+use crate::broker::{self, Connector, Isolation, MemberSettings, PartitionReader};
 use crate::cause::chain;
 use crate::measure::{Recorder, nanos};
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{DeadLetters, LetterCollection};
 use crate::pipeline::error::Error;
 use crate::pipeline::group::claiming::{Claim, claim};
+use crate::pipeline::group::claims::Claims;
 use crate::pipeline::group::ending::{Ending, Ownership, PartitionLag, SessionOutcome};
-use crate::pipeline::group::leases::Leases;
-use crate::pipeline::group::membership::{Action, Membership, Timing};
-use crate::pipeline::group::participation::{Length, Participation};
+use crate::pipeline::group::handle::{Handle, Standing};
+use crate::pipeline::group::idle::{Idle, Others, have_unread};
+use crate::pipeline::group::membership::Membership;
+use crate::pipeline::group::participation::{Length, Participation, Timing};
+use crate::pipeline::group::reset::client_id;
+use crate::pipeline::group::worker::{Ended, Worker};
 use crate::pipeline::ingest::{
     Checkpoints, ConsumerPartition, GroupIntake, PartitionConsumer, Schemas, Targets, WRITER_INPUT,
     Writer,
@@ -35,20 +39,17 @@ use crate::pipeline::outage::{Failing, Outage};
 use crate::pipeline::run::Observer;
 use crate::pipeline::settings::StorageSettings;
 use crate::pipeline::topic_partition::TopicPartition;
-use crate::store::{self, Connection};
+use crate::store::Connection;
 
 /// How often the session checks whether it is over.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-
-/// How long the ends of the owned partitions are looked up when the session ends.
-const LAST_LOOK_UP: Duration = Duration::from_secs(2);
 
 /// What a session is connected to.
 #[derive(Debug)]
 pub struct Connections {
     pub connector: Connector,
     pub store: Connection,
-    pub leases: Leases,
+    pub claims: Claims,
     /// `None` without a registry: then schemas are not checked.
     pub schemas: Option<Arc<Schemas>>,
 }
@@ -64,42 +65,39 @@ pub struct Session {
     isolation: Isolation,
     timing: Timing,
     length: Length,
-    membership: Membership,
+    membership: Handle,
+    /// The task of the membership, until it is started.
+    task: Option<Membership>,
+    shown: watch::Receiver<Standing>,
+    /// The assignment that the session follows.
+    standing: Standing,
+    /// Number of the last assignment whose other partitions are given up.
+    released: u64,
+    claims: JoinSet<Claimed>,
+    claiming: BTreeSet<TopicPartition>,
     /// Dropping a sender ends the consumer of its partition.
     reading: BTreeMap<TopicPartition, watch::Sender<Option<Arc<[i64]>>>>,
     workers: JoinSet<Ended>,
+    /// Partitions with a consumer or a writer.
+    working: BTreeSet<TopicPartition>,
     recorder: Arc<Recorder>,
     outcome: SessionOutcome,
     reported: Option<BTreeSet<TopicPartition>>,
-    last_view: u64,
     /// When the first of the failed claims was, if no claim has succeeded since.
     claims_fail_since: Option<u64>,
-    /// Whether the last view of the group failed.
+    /// Whether the last claims failed, at the broker or at the store.
+    broker_outage: Option<Failing>,
     store_outage: Option<Failing>,
     /// Whether the session is over and its consumers end.
     stopping: bool,
-    /// Whether the last claims failed.
-    broker_outage: Option<Failing>,
     start: u64,
 }
 
-/// A consumer and its writer have ended.
-#[derive(Debug)]
-struct Ended {
-    ownership: Ownership,
-    runs: BTreeSet<String>,
-    result: Result<(), Error>,
-}
-
-/// Since when nothing has been fetched.
-#[derive(Debug, Default)]
-struct Idle {
-    counts: (u64, u64),
-    since: u64,
-}
+/// A claim has ended. Without a claim, another process was faster.
+type Claimed = (TopicPartition, Result<Option<Claim>, Error>);
 
 impl Session {
-    /// Joins the group as the member `run_id`. It owns no partition yet.
+    /// Creates a member that has not joined its group yet.
     pub fn new(
         context: Arc<Context>,
         storage: Arc<StorageSettings>,
@@ -108,8 +106,6 @@ impl Session {
         observer: Arc<dyn Observer>,
     ) -> Self {
         let (timing, length) = (participation.timing, participation.length);
-        let member = context.settings.run_id.clone();
-        let partitions = context.partitions().collect();
         let letters = LetterCollection {
             documents: connections
                 .store
@@ -117,6 +113,15 @@ impl Session {
             timeout: storage.store_timeout,
         };
         let (connector, topics) = (connections.connector.clone(), context.settings.topics.len());
+        let member = connector.group_member(MemberSettings {
+            group: storage.checkpoint_owner(&context.settings).to_owned(),
+            client_id: client_id(&context),
+            topics: context.settings.topics.iter().cloned().collect(),
+            instance: participation.instance.clone(),
+            session_timeout: timing.session_timeout,
+            rebalance_timeout: timing.rebalance_timeout,
+        });
+        let (task, membership, shown) = Membership::new(Arc::clone(&context), member, timing);
         let start = context.clock.now();
         Self {
             context,
@@ -127,17 +132,23 @@ impl Session {
             isolation: participation.isolation,
             timing,
             length,
-            membership: Membership::new(member, timing, partitions),
+            membership,
+            task: Some(task),
+            shown,
+            standing: Standing::default(),
+            released: 0,
+            claims: JoinSet::new(),
+            claiming: BTreeSet::new(),
             reading: BTreeMap::new(),
             workers: JoinSet::new(),
+            working: BTreeSet::new(),
             recorder: Arc::default(),
             outcome: SessionOutcome::default(),
             reported: None,
-            last_view: start,
             claims_fail_since: None,
+            broker_outage: None,
             store_outage: None,
             stopping: false,
-            broker_outage: None,
             start,
         }
     }
@@ -151,148 +162,166 @@ impl Session {
         self.start
     }
 
-    /// Consumes until the session is over, then stores the last records and frees all partitions.
+    /// Consumes until the session is over, then stores the last records and leaves the group.
     pub async fn run(mut self, interrupt: Interrupt) -> SessionOutcome {
-        let leases = self.connections.leases.clone();
-        match interrupt
-            .requested
-            .run_until_cancelled(leases.heartbeat(0))
-            .await
-        {
-            Some(Ok(())) => {}
-            Some(Err(error)) => {
-                self.outcome.failure = Some(Error::Store(error));
-                return self.outcome;
-            }
-            None => self.outcome.interrupted = true,
-        }
-        let heartbeats = tokio::spawn(send_heartbeats(leases.clone(), self.timing.heartbeat));
-        self.consume(&interrupt.requested).await;
+        let Some(task) = self.task.take() else {
+            return self.outcome;
+        };
+        let mut member = tokio::spawn(task.run());
+        self.consume(&mut member, &interrupt.requested).await;
         let owned = self.stop(&interrupt.drain_over).await;
         self.outcome.interrupted |= interrupt.is_requested();
         self.outcome.lag = self.remaining(owned, &interrupt.audit_over).await;
-        heartbeats.abort();
         self.outcome.ownerships.sort();
-        let leaving = leases.leave(&self.context);
-        match interrupt.audit_over.run_until_cancelled(leaving).await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => tracing::warn!(
-                error = chain(&error),
-                "failed to leave the group; its members will evict this one"
-            ),
-            None => tracing::warn!("did not leave the group; its members will evict this one"),
-        }
+        self.leave(member, &interrupt.audit_over).await;
         self.outcome
     }
 
-    async fn consume(&mut self, interrupt: &CancellationToken) {
-        let mut observations = tokio::time::interval(self.timing.heartbeat);
-        observations.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    /// Commits the last positions and leaves the group, or lets it evict this member.
+    async fn leave(
+        &mut self,
+        mut member: JoinHandle<Result<(), broker::Error>>,
+        over: &CancellationToken,
+    ) {
+        if member.is_finished() {
+            return;
+        }
+        let leaving = async {
+            self.membership.leave().await;
+            (&mut member).await
+        };
+        let timeout = self.context.settings.timeouts.request;
+        let left = tokio::time::timeout(timeout, over.run_until_cancelled(leaving)).await;
+        match left {
+            Ok(Some(Ok(Err(error)))) if self.outcome.failure.is_none() => tracing::warn!(
+                error = chain(&error),
+                "failed to commit the last offsets; the checkpoints have them"
+            ),
+            Ok(Some(_ended)) => {}
+            _ => {
+                member.abort();
+                tracing::warn!(
+                    "did not leave the group; it evicts this member after the session timeout"
+                );
+            }
+        }
+    }
+
+    async fn consume(
+        &mut self,
+        member: &mut JoinHandle<Result<(), broker::Error>>,
+        interrupt: &CancellationToken,
+    ) {
+        let mut claims = tokio::time::interval(self.timing.heartbeat);
+        claims.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut polls = tokio::time::interval(POLL_INTERVAL.min(self.timing.heartbeat));
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut idle = Idle::default();
+        let mut others = Others::default();
         while self.outcome.failure.is_none() {
             tokio::select! {
-                _due = observations.tick() => {
-                    tokio::select! {
-                        () = self.observe() => {}
-                        // Partitions that were just claimed are freed when the member leaves.
-                        () = interrupt.cancelled() => {}
-                    }
+                Ok(()) = self.shown.changed() => self.follow(),
+                ended = &mut *member => {
+                    self.outcome.failure = Some(match ended {
+                        Ok(Err(error)) => Error::Broker(error),
+                        Ok(Ok(())) | Err(_) => Error::Panicked { role: "group member" },
+                    });
                 }
+                _due = claims.tick() => self.claim(),
+                Some(claimed) = self.claims.join_next() => self.claimed(claimed).await,
+                Some(ended) = self.workers.join_next() => self.worker_ended(ended),
                 _due = polls.tick() => {
-                    if let Some(ending) = self.ending(&mut idle) {
+                    if let Some(ending) = self.ending(&mut idle, &mut others) {
                         self.outcome.ending = ending;
                         return;
                     }
                 }
-                Some(ended) = self.workers.join_next() => self.worker_ended(ended),
                 () = interrupt.cancelled() => {
                     self.outcome.interrupted = true;
                     return;
                 }
             }
-            self.report_ownership();
+            self.release().await;
+            if self.claiming.is_empty() {
+                self.report_ownership();
+            }
         }
     }
 
-    /// Reads the group once and acts on it.
-    async fn observe(&mut self) {
-        let view = match self.connections.leases.view(&self.context).await {
-            Ok(view) => view,
-            Err(error) => {
-                let (now, cause) = (self.context.clock.now(), chain(&error));
-                let outage = &self.context.store_outage;
-                outage.failed(&mut self.store_outage, now, &cause);
-                tracing::debug!(error = cause, "failed to read the group");
-                let waited = now.saturating_sub(self.last_view);
-                if waited > nanos(self.storage.store_timeout) {
-                    self.outcome.failure = Some(Error::Store(error));
-                }
-                return;
+    /// Follows a new assignment: ends the consumers of other partitions, and claims new ones.
+    fn follow(&mut self) {
+        self.standing = self.shown.borrow_and_update().clone();
+        let assigned = &self.standing.assigned;
+        self.reading
+            .retain(|partition, _| assigned.contains(partition));
+        self.claim();
+    }
+
+    /// Claims the assigned partitions that nothing reads.
+    fn claim(&mut self) {
+        for partition in &self.standing.assigned {
+            if self.working.contains(partition) || !self.claiming.insert(*partition) {
+                continue;
             }
+            let (context, claims) = (Arc::clone(&self.context), self.connections.claims.clone());
+            let (membership, partition) = (self.membership.clone(), *partition);
+            let reader = self.reader(partition);
+            self.claims.spawn(async move {
+                let claimed = claim(&context, &claims, &membership, reader, partition).await;
+                (partition, claimed)
+            });
+        }
+    }
+
+    /// Starts to read a claimed partition. A failed claim is retried after a heartbeat.
+    async fn claimed(&mut self, claimed: Result<Claimed, JoinError>) {
+        let Ok((partition, claimed)) = claimed else {
+            let panicked = Error::Panicked { role: "claim" };
+            self.outcome.failure.get_or_insert(panicked);
+            return;
         };
+        self.claiming.remove(&partition);
         let now = self.context.clock.now();
-        self.last_view = now;
-        Outage::end(&mut self.store_outage, now);
-        let mut claims = Vec::new();
-        for action in self.membership.observe(now, &view) {
-            match action {
-                Action::Claim(partition, epoch) => claims.push((partition, epoch)),
-                Action::GiveUp(partition) | Action::Drop(partition) => {
-                    self.reading.remove(&partition);
-                }
-                Action::Free(partition, epoch) => {
-                    let freed = self
-                        .connections
-                        .leases
-                        .free(&self.context, partition, epoch);
-                    log_error(freed.await, "failed to free a partition");
-                }
-                Action::Evict(member, heartbeat) => {
-                    tracing::warn!(member, "evicting a member without heartbeats");
-                    let evicted = self.connections.leases.evict(&member, heartbeat);
-                    log_error(evicted.await, "failed to evict a member");
+        match claimed {
+            Ok(claim) => {
+                self.claims_fail_since = None;
+                Outage::end(&mut self.broker_outage, now);
+                Outage::end(&mut self.store_outage, now);
+                let claim = claim.filter(|_| self.standing.assigned.contains(&partition));
+                if let Some(claim) = claim {
+                    self.start_reading(partition, claim).await;
                 }
             }
-        }
-        let claimed = claims
-            .into_iter()
-            .map(|(partition, epoch)| self.claim(partition, epoch));
-        for (partition, claimed) in join_all(claimed).await {
-            match claimed {
-                Ok(Some(claimed)) => {
-                    self.start_reading(partition, claimed);
-                    self.claims_fail_since = None;
-                    Outage::end(&mut self.broker_outage, now);
-                }
-                Ok(None) => self.membership.left(partition),
-                Err(error) => {
-                    let cause = chain(&error);
-                    let outage = &self.context.broker_outage;
-                    outage.failed(&mut self.broker_outage, now, &cause);
-                    tracing::debug!(error = cause, "failed to claim a partition");
-                    self.membership.left(partition);
-                    let since = *self.claims_fail_since.get_or_insert(now);
-                    let timeout = nanos(self.context.settings.timeouts.broker);
-                    if now.saturating_sub(since) > timeout {
-                        self.outcome.failure.get_or_insert(error);
-                    }
-                }
-            }
+            Err(error) => self.claim_failed(error, now),
         }
     }
 
-    fn claim(
-        &self,
-        partition: TopicPartition,
-        epoch: i64,
-    ) -> impl Future<Output = (TopicPartition, Result<Option<Claim>, Error>)> + Send + use<> {
-        let (context, leases) = (Arc::clone(&self.context), self.connections.leases.clone());
-        let reader = self.reader(partition);
-        async move {
-            let claimed = claim(&context, &leases, reader, partition, epoch).await;
-            (partition, claimed)
+    fn claim_failed(&mut self, error: Error, now: u64) {
+        let cause = chain(&error);
+        let (context, storage) = (&self.context, &self.storage);
+        let timeout = if matches!(error, Error::Store(_)) {
+            let outage = &context.store_outage;
+            outage.failed(&mut self.store_outage, now, &cause);
+            storage.store_timeout
+        } else {
+            let outage = &context.broker_outage;
+            outage.failed(&mut self.broker_outage, now, &cause);
+            context.settings.timeouts.broker
+        };
+        tracing::debug!(error = cause, "failed to claim a partition");
+        let since = *self.claims_fail_since.get_or_insert(now);
+        if now.saturating_sub(since) > nanos(timeout) {
+            self.outcome.failure.get_or_insert(error);
+        }
+    }
+
+    /// Tells the membership once nothing is read that is not assigned any more.
+    async fn release(&mut self) {
+        let assigned = &self.standing.assigned;
+        let left = self.working.is_subset(assigned) && self.claiming.is_subset(assigned);
+        if left && self.released != self.standing.number {
+            self.released = self.standing.number;
+            self.membership.released(self.released).await;
         }
     }
 
@@ -302,15 +331,15 @@ impl Session {
     }
 
     /// Starts the consumer and the writer of a claimed partition.
-    fn start_reading(&mut self, partition: TopicPartition, claim: Claim) {
+    async fn start_reading(&mut self, partition: TopicPartition, claim: Claim) {
         let (epoch, position) = (claim.epoch, claim.place.offset);
         let topic_id = claim.place.topic_id;
         self.context.set_topic_id(partition, topic_id);
-        self.membership.claimed(partition, epoch);
+        self.working.insert(partition);
         let (end, ends) = watch::channel(None);
         self.reading.insert(partition, end);
         let (context, storage) = (Arc::clone(&self.context), Arc::clone(&self.storage));
-        let (connections, leases) = (&self.connections, self.connections.leases.clone());
+        let connections = &self.connections;
         let schemas = connections.schemas.clone();
         let source = ConsumerPartition {
             topic_partition: partition,
@@ -320,10 +349,12 @@ impl Session {
         };
         let owner = storage.checkpoint_owner(&context.settings).to_owned();
         let progress = context.lag.track(partition, position);
+        let committed = Arc::clone(&progress);
+        self.membership.track(partition, committed).await;
         let targets = Targets {
             documents: connections.store.documents(&storage.collection),
             dead_letters: Arc::clone(&self.dead_letters),
-            checkpoints: Checkpoints::new(leases.checkpoints(), owner, epoch)
+            checkpoints: Checkpoints::new(connections.claims.checkpoints(), owner, epoch)
                 .reporting_to(Arc::clone(&progress)),
         };
         let (input, output) = mpsc::channel(WRITER_INPUT);
@@ -331,42 +362,18 @@ impl Session {
             .reporting_to(progress);
         let writer = Writer::new(Arc::clone(&context), storage, output, targets, Arc::new([]))
             .recording_to(Arc::clone(&self.recorder));
-        let mut ownership = Ownership {
-            partition,
-            epoch,
-            from: position,
-            to: position,
-            taken: false,
+        let worker = Worker {
+            consumer,
+            writer,
+            ownership: Ownership {
+                partition,
+                epoch,
+                from: position,
+                to: position,
+                taken: false,
+            },
         };
-        self.workers.spawn(async move {
-            let (read, written) = tokio::join!(consumer.run(), writer.run());
-            let mut runs = BTreeSet::new();
-            let read = read.map(|(position, intake)| {
-                ownership.to = position;
-                runs = intake.into_runs();
-            });
-            let result = match (read, written) {
-                (_, Err(Error::Store(store::Error::Fenced { .. }))) => {
-                    ownership.taken = true;
-                    Ok(())
-                }
-                // The next claim finds where to read on.
-                (
-                    Err(Error::Broker(
-                        broker::Error::TopicRecreated { .. } | broker::Error::LogTruncated { .. },
-                    )),
-                    Ok(()),
-                ) => Ok(()),
-                (read, written) => written.and(read),
-            };
-            let freed = leases.free(&context, partition, epoch);
-            log_error(freed.await, "failed to free a partition");
-            Ended {
-                ownership,
-                runs,
-                result,
-            }
-        });
+        self.workers.spawn(worker.run());
     }
 
     fn worker_ended(&mut self, ended: Result<Ended, JoinError>) {
@@ -378,10 +385,10 @@ impl Session {
         };
         let partition = ended.ownership.partition;
         self.reading.remove(&partition);
+        self.working.remove(&partition);
         if !self.stopping {
             self.context.lag.forget(partition);
         }
-        self.membership.left(partition);
         self.outcome.ownerships.push(ended.ownership);
         self.outcome.runs.extend(ended.runs);
         if let Err(error) = ended.result {
@@ -395,6 +402,7 @@ impl Session {
     async fn stop(&mut self, over: &CancellationToken) -> Vec<TopicPartition> {
         let owned = self.reading.keys().copied().collect();
         self.reading.clear();
+        self.claims.shutdown().await;
         self.stopping = true;
         let timeout = self.storage.drain_timeout;
         let joining = async {
@@ -422,21 +430,8 @@ impl Session {
         let positions = self.context.lag.positions();
         let looking_up = owned.into_iter().filter_map(|partition| {
             let committed = *positions.get(&partition)?;
-            let mut log = self.reader(partition);
-            Some(async move {
-                let offsets = over.run_until_cancelled(Box::pin(log.offsets()));
-                let offsets = tokio::time::timeout(LAST_LOOK_UP, offsets).await;
-                let end = offsets
-                    .ok()
-                    .flatten()
-                    .and_then(Result::ok)
-                    .map(|(_earliest, end)| end);
-                PartitionLag {
-                    partition,
-                    committed,
-                    end,
-                }
-            })
+            let log = self.reader(partition);
+            Some(PartitionLag::look_up(partition, committed, log, over))
         });
         join_all(looking_up).await
     }
@@ -444,51 +439,58 @@ impl Session {
     /// Returns what ends the session now.
     ///
     /// The session is idle once nothing has arrived for a while, and after that the broker says of
-    /// every owned partition that it has no record left, and all records are stored.
-    fn ending(&self, idle: &mut Idle) -> Option<Ending> {
+    /// every owned partition that it has no record left, and all records are stored. If the group has
+    /// other members, their partitions must have no record left either, or a member that was killed
+    /// would have been evicted by now.
+    fn ending(&self, idle: &mut Idle, others: &mut Others) -> Option<Ending> {
         let (context, now) = (&self.context, self.context.clock.now());
         let counters = &context.counters;
-        // A broker that does not respond may still have records.
-        let counts = (counters.fetched.get(), counters.fetches_failed.get());
-        if idle.counts != counts || !self.membership.settled(now) || idle.since == 0 {
-            *idle = Idle { counts, since: now };
-        }
-        let due = |since: u64, limit: Option<Duration>| {
-            limit
-                .map(|limit| since.saturating_add(nanos(limit)))
-                .filter(|due| *due <= now)
-        };
         if (self.length.records).is_some_and(|records| counters.stored.get() >= records) {
             return Some(Ending::Records);
         }
-        if let Some(due) = due(idle.since, self.length.idle)
-            && context.lag.is_exhausted_since(due)
-        {
-            return Some(Ending::Idle);
+        // A broker that does not respond may still have records.
+        let counts = (counters.fetched.get(), counters.fetches_failed.get());
+        let since = idle.observe(counts, self.is_settled(), now);
+        if let Some(limit) = self.length.idle {
+            let due = since.saturating_add(nanos(limit));
+            if due <= now && context.lag.is_exhausted_since(due) {
+                let evicted = due.saturating_add(nanos(self.timing.session_timeout));
+                let over = self.standing.alone || evicted <= now;
+                if over || others.have_read_all(self.others_unread()) {
+                    return Some(Ending::Idle);
+                }
+            } else {
+                *others = Others::default();
+            }
         }
-        due(self.start, self.length.duration).map(|_over| Ending::Duration)
+        let duration = self.length.duration?;
+        let due = self.start.saturating_add(nanos(duration));
+        (due <= now).then_some(Ending::Duration)
+    }
+
+    /// Returns whether the group does not rebalance, and this member reads all that it has.
+    fn is_settled(&self) -> bool {
+        let assigned = &self.standing.assigned;
+        self.standing.stable
+            && self.claiming.is_empty()
+            && self.working == *assigned
+            && self.reading.len() == assigned.len()
+    }
+
+    /// Returns a look-up of whether the other members have left records unread.
+    fn others_unread(&self) -> impl Future<Output = bool> + Send + use<> {
+        let all = self.context.partitions();
+        let others = all.filter(|partition| !self.standing.assigned.contains(partition));
+        let readers = others.map(|partition| (partition, self.reader(partition)));
+        have_unread(self.membership.clone(), readers.collect())
     }
 
     /// Reports the owned partitions to the observer, if they have changed.
     fn report_ownership(&mut self) {
-        let owned: BTreeSet<TopicPartition> = self.membership.owned().collect();
+        let owned: BTreeSet<TopicPartition> = self.reading.keys().copied().collect();
         if self.reported.as_ref() != Some(&owned) {
             self.observer.owned(&self.context, &owned);
             self.reported = Some(owned);
         }
-    }
-}
-
-/// Sends heartbeats until aborted.
-async fn send_heartbeats(leases: Leases, interval: Duration) {
-    for number in 1.. {
-        log_error(leases.heartbeat(number).await, "failed to send a heartbeat");
-        tokio::time::sleep(interval).await;
-    }
-}
-
-fn log_error(result: Result<(), store::Error>, message: &'static str) {
-    if let Err(error) = result {
-        tracing::warn!(error = chain(&error), "{message}");
     }
 }

@@ -8,9 +8,7 @@ use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::Rejection;
 use crate::pipeline::emit::Workload;
 use crate::pipeline::error::Error;
-use crate::pipeline::ingest::intake::{
-    DOCUMENT_OVERHEAD, Enveloped, Intake, Ready, rejection, to_document,
-};
+use crate::pipeline::ingest::intake::{Enveloped, Intake, Ready, rejection, to_document};
 use crate::pipeline::topic_partition::TopicPartition;
 use crate::pipeline::value_format::ValueFormat;
 use crate::record::{Envelope, EnvelopeError, PayloadDecoder, write_document};
@@ -22,6 +20,8 @@ pub struct RunIntake {
     partition: TopicPartition,
     decoder: PayloadDecoder,
     format: Arc<ValueFormat>,
+    /// Holds a document until its length is known.
+    scratch: Vec<u8>,
 }
 
 impl RunIntake {
@@ -36,11 +36,12 @@ impl RunIntake {
             partition,
             decoder: PayloadDecoder::new(workload.schema(partition.topic)),
             format,
+            scratch: Vec::new(),
         }
     }
 
     fn typed_document(
-        &self,
+        &mut self,
         record: &Record<'_>,
         header: &[u8],
         fetched: u64,
@@ -52,13 +53,19 @@ impl RunIntake {
         }
         let payload = self.format.payload(enveloped.value)?;
         enveloped.check_hash(payload)?;
-        self.format.check(payload)?;
+        if !self.format.is_implied() {
+            self.format.check(payload)?;
+        }
         let origin = enveloped.origin(&self.context, self.partition, record);
-        let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
-        write_document(&envelope, &origin, payload, &self.decoder, &mut bytes)
-            .map_err(|error| error.reason)?;
+        let bytes = &mut self.scratch;
+        bytes.clear();
+        if let Err(error) = write_document(&envelope, &origin, payload, &self.decoder, bytes) {
+            // The schema's reason comes first.
+            self.format.check(payload)?;
+            return Err(error.reason);
+        }
         Ok(Ready {
-            document: to_document(bytes)?,
+            document: to_document(self.scratch.as_slice().to_vec())?,
             sample: enveloped.sample(
                 &self.context,
                 self.partition,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::measure::{Recorder, Recording, Stage};
+use crate::measure::{LastReadings, Latencies, Recorder, Recording, Stage};
 use crate::pipeline::context::Context;
 use crate::pipeline::emit::{Acked, Acks};
 use crate::pipeline::topic_partition::TopicPartition;
@@ -15,6 +15,8 @@ pub struct Stopwatch {
     context: Arc<Context>,
     acks: Arc<[Arc<Acks>]>,
     recorder: Arc<Recorder>,
+    /// Last reading of each vehicle, if somebody watches the fleet.
+    last_readings: Option<Arc<LastReadings>>,
     /// Offset and fetch time of measured records whose ack has not arrived yet: the fetch can be
     /// faster.
     unacked: BTreeMap<TopicPartition, VecDeque<(i64, u64)>>,
@@ -35,6 +37,7 @@ impl Stopwatch {
     /// `acks` are in the order of [`Context::partitions`], or empty if the producer is another process.
     pub fn new(context: Arc<Context>, acks: Arc<[Arc<Acks>]>) -> Self {
         Self {
+            last_readings: context.last_readings().cloned(),
             context,
             acks,
             recorder: Arc::default(),
@@ -59,14 +62,30 @@ impl Stopwatch {
         let mut recording = recorder.lock();
         recording.first_stored = recording.first_stored.or(Some(stored));
         let mut new = 0;
+        let mut same_partition = Consecutive::default();
         for (index, sample) in samples.iter().enumerate() {
-            if !left_out(&index) {
-                new += 1;
-                self.record_sample(&mut recording, sample, stored);
+            if left_out(&index) {
+                continue;
             }
+            new += 1;
+            self.record_sample(&mut recording, sample, stored);
+            if same_partition.partition != Some(sample.partition) {
+                same_partition.end(&self.context);
+                same_partition.partition = Some(sample.partition);
+            }
+            same_partition.add(&sample.envelope, stored);
         }
+        same_partition.end(&self.context);
         self.record_fetch_latencies(&mut recording);
         self.context.counters.stored.add(new);
+        if let Some(last_readings) = &self.last_readings {
+            let stored = samples.iter().enumerate();
+            let stored = stored.filter(|(index, _)| !left_out(index));
+            for (_, Sample { envelope, .. }) in stored {
+                last_readings.arrived(envelope.vehicle, envelope.sequence);
+                last_readings.of_run(envelope.run.bits());
+            }
+        }
     }
 
     fn record_sample(&mut self, recording: &mut Recording, sample: &Sample, stored: u64) {
@@ -103,6 +122,34 @@ impl Stopwatch {
                 }
                 unacked.pop_front();
             }
+        }
+    }
+}
+
+/// Stored records of one partition that follow each other in an insert.
+#[derive(Debug, Default)]
+struct Consecutive {
+    partition: Option<TopicPartition>,
+    documents: usize,
+    latencies: Latencies,
+}
+
+impl Consecutive {
+    fn add(&mut self, envelope: &Envelope, stored: u64) {
+        self.documents += 1;
+        if !envelope.warm_up {
+            self.latencies.add(stored.saturating_sub(envelope.intended));
+        }
+    }
+
+    /// Adds the records to the counts of their partition.
+    fn end(&mut self, context: &Context) {
+        let ended = std::mem::take(self);
+        let flow = ended
+            .partition
+            .and_then(|partition| context.flow(partition));
+        if let Some(flow) = flow {
+            flow.stored(ended.documents, &ended.latencies);
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bson::RawDocumentBuf;
 use tokio::sync::mpsc;
+use tokio::time::error::Elapsed;
 
 use crate::broker::RecordBuf;
 use crate::cause::{Cause, chain};
@@ -55,6 +56,8 @@ pub struct Writer {
     /// Leader epochs of what was fetched.
     epochs: BTreeMap<TopicPartition, Epochs>,
     pending: Pending,
+    /// Fetch for the next batch.
+    held: Option<Fetch>,
     stopwatch: Stopwatch,
     /// Why the last command with an unknown outcome failed.
     failure: Option<Failure>,
@@ -125,6 +128,7 @@ impl Writer {
             writing: Writing::new(limits),
             epochs: BTreeMap::new(),
             pending: Pending::default(),
+            held: None,
             failure: None,
             outage: None,
         }
@@ -164,39 +168,60 @@ impl Writer {
         }
     }
 
-    /// Waits for a fetch, at most until a time.
+    /// Waits for a fetch, at most until a time, and takes those that wait with it, until the batch is
+    /// full.
     async fn collect(&mut self, until: Option<u64>) {
-        let fetch = match until {
-            None => self.input.recv().await,
-            Some(until) => {
-                let left = self.context.clock.until(until);
-                match tokio::time::timeout(left, self.input.recv()).await {
-                    Ok(fetch) => fetch,
-                    Err(_waited) => return,
-                }
-            }
+        let Ok(fetch) = self.next_fetch(until).await else {
+            return;
         };
-        match fetch {
-            Some(fetch) => {
-                let before = self.pending.bytes;
-                let mut fetched = Fetched {
-                    offsets: fetch.offsets.clone(),
-                    documents: fetch.documents.len(),
-                    bytes: 0,
-                    letters: fetch.poison.len(),
-                    at: fetch.fetched,
-                };
-                let partition = fetch.partition;
-                if let Some(epoch) = fetch.leader_epoch {
-                    let epochs = self.epochs.entry(partition).or_default();
-                    epochs.note(fetch.offsets.start, epoch);
-                }
-                self.pending.add(fetch);
-                fetched.bytes = self.pending.bytes - before;
-                self.writing.fetched(partition, fetched);
-            }
-            None => self.writing.close(),
+        let Some(fetch) = fetch else {
+            self.writing.close();
+            return;
+        };
+        self.add(fetch);
+        while !self.writing.is_full()
+            && let Ok(fetch) = self.input.try_recv()
+        {
+            self.add(fetch);
         }
+    }
+
+    /// Returns the next fetch, if there is one before `until`; `None` after the last one.
+    async fn next_fetch(&mut self, until: Option<u64>) -> Result<Option<Fetch>, Elapsed> {
+        if let Some(fetch) = self.held.take() {
+            return Ok(Some(fetch));
+        }
+        let Some(until) = until else {
+            return Ok(self.input.recv().await);
+        };
+        let left = self.context.clock.until(until);
+        tokio::time::timeout(left, self.input.recv()).await
+    }
+
+    /// Adds a fetch to the batch, or holds it for the next one if the batch would need one more insert.
+    fn add(&mut self, fetch: Fetch) {
+        let documents = self.pending.documents.len();
+        if documents > 0 && documents + fetch.documents.len() > self.storage.batch_records {
+            self.held = Some(fetch);
+            self.writing.fill();
+            return;
+        }
+        let before = self.pending.bytes;
+        let mut fetched = Fetched {
+            offsets: fetch.offsets.clone(),
+            documents: fetch.documents.len(),
+            bytes: 0,
+            letters: fetch.poison.len(),
+            at: fetch.fetched,
+        };
+        let partition = fetch.partition;
+        if let Some(epoch) = fetch.leader_epoch {
+            let epochs = self.epochs.entry(partition).or_default();
+            epochs.note(fetch.offsets.start, epoch);
+        }
+        self.pending.add(fetch);
+        fetched.bytes = self.pending.bytes - before;
+        self.writing.fetched(partition, fetched);
     }
 
     /// Writes the dead letters of rejected records, before a checkpoint passes them.

@@ -22,6 +22,8 @@ pub struct Batcher {
     records: usize,
     bytes: usize,
     oldest: Option<u64>,
+    /// Whether it takes no more, although no limit is reached.
+    filled: bool,
 }
 
 impl Batcher {
@@ -32,7 +34,13 @@ impl Batcher {
             records: 0,
             bytes: 0,
             oldest: None,
+            filled: false,
         }
+    }
+
+    /// Makes the batch full: what comes next does not fit.
+    pub fn fill(&mut self) {
+        self.filled = true;
     }
 
     /// Adds records that arrived at a time. Their number may be 0.
@@ -47,9 +55,9 @@ impl Batcher {
         self.oldest.is_none()
     }
 
-    /// Returns whether a limit is reached.
+    /// Returns whether a limit is reached, or nothing more fits.
     pub fn is_full(&self) -> bool {
-        self.records >= self.limits.records || self.bytes >= self.limits.bytes
+        self.filled || self.records >= self.limits.records || self.bytes >= self.limits.bytes
     }
 
     /// Returns the time at which the batch is due: 0 if it is full, `None` if it is empty.
@@ -91,6 +99,12 @@ mod tests {
         assert!(batcher.is_empty());
         batcher.add(1, 100, 3_000);
         assert!(batcher.is_full());
+        batcher.clear();
+        batcher.add(1, 10, 4_000);
+        batcher.fill();
+        assert_eq!((batcher.is_full(), batcher.due()), (true, Some(0)));
+        batcher.clear();
+        assert!(!batcher.is_full());
     }
 
     #[test]

@@ -189,6 +189,16 @@ impl<P: Copy + Ord> Writing<P> {
         batch.ranges.push((partition, fetched.offsets));
     }
 
+    /// Records that the batch takes no further fetch.
+    pub fn fill(&mut self) {
+        self.batch.batcher.fill();
+    }
+
+    /// Returns whether the batch takes no further fetch.
+    pub fn is_full(&self) -> bool {
+        self.batch.batcher.is_full()
+    }
+
     /// Records that there will be no further fetch.
     pub fn close(&mut self) {
         self.closed = true;

@@ -33,6 +33,19 @@ pub enum Phase {
     Auditing,
 }
 
+impl Phase {
+    /// Returns its name in events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Preparing => "prepare",
+            Self::WarmingUp => "warm_up",
+            Self::Running => "run",
+            Self::Draining => "drain",
+            Self::Auditing => "audit",
+        }
+    }
+}
+
 /// Receives the progress of a run.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// A phase has begun.

@@ -12,13 +12,13 @@ use crate::record::Headers;
 use crate::store::Connection;
 
 /// A broker that holds any log, and a store.
-struct Site {
-    broker: StandIn,
+pub struct Site {
+    pub broker: StandIn,
     store: embedded_store::MongoServer,
 }
 
 impl Site {
-    async fn open(log: Log) -> Self {
+    pub async fn open(log: Log) -> Self {
         let store = embedded_store::MongoServer::start(embedded_store::Settings::default());
         Self {
             broker: StandIn::start(log).await,
@@ -27,12 +27,25 @@ impl Site {
     }
 
     async fn consume(&self, member: &Member, isolation: Isolation, length: Length) -> Consumed {
+        let consumed = self.consumed(member, isolation, length).await;
+        assert!(consumed.session.failure.is_none(), "{:?}", consumed.session);
+        consumed
+    }
+
+    /// Consumes, and may fail.
+    pub async fn consumed(
+        &self,
+        member: &Member,
+        isolation: Isolation,
+        length: Length,
+    ) -> Consumed {
         let settings = ConsumerSettings {
             storage: Arc::clone(&member.storage),
             participation: Participation {
                 start: Start::Checkpoint,
                 isolation,
                 timing: TIMING,
+                instance: None,
                 length,
                 replay_dead_letters: false,
             },
@@ -43,13 +56,11 @@ impl Site {
         let (consumer, observer) = (Handle::current(), Arc::new(NoObserver));
         let (context, interrupt) = (Arc::clone(&member.context), Interrupt::default());
         let consuming = consume(context, settings, consumer, observer, interrupt);
-        let consumed = Box::pin(consuming).await.unwrap();
-        assert!(consumed.session.failure.is_none(), "{:?}", consumed.session);
-        consumed
+        Box::pin(consuming).await.unwrap()
     }
 
     /// Consumes committed records until nothing is left.
-    async fn consume_all(&self, member: &Member) {
+    pub async fn consume_all(&self, member: &Member) {
         let idle = Length {
             idle: Some(Duration::from_millis(300)),
             ..Length::default()
@@ -79,7 +90,7 @@ impl Site {
     }
 
     /// Returns the field `n` of every document in order.
-    async fn stored(&self) -> Vec<i64> {
+    pub async fn stored(&self) -> Vec<i64> {
         let documents = self.documents("sensor").await;
         let number = |it: &Document| i64::from(it.get_i32("n").unwrap());
         let mut numbers: Vec<i64> = documents.iter().map(number).collect();
@@ -96,11 +107,11 @@ fn numbered(offset: i64, number: i64) -> RecordBuf {
 }
 
 /// Returns records whose numbers are their offsets.
-fn numbers(offsets: std::ops::Range<i64>) -> Vec<RecordBuf> {
+pub fn numbers(offsets: std::ops::Range<i64>) -> Vec<RecordBuf> {
     offsets.map(|offset| numbered(offset, offset)).collect()
 }
 
-fn log_of(records: &[RecordBuf]) -> Log {
+pub fn log_of(records: &[RecordBuf]) -> Log {
     let (first, last) = (records[0].offset, records.last().unwrap().offset);
     let mut log = Log::default();
     log.append(first, last, Draft::new(records).bytes());

@@ -90,7 +90,7 @@ async fn records_truncated_after_fetch_are_reported() {
     let mut place = Place::open(None).await;
     // Slow enough for there to be more after the crash.
     let context = small_run_with(42, |parts| {
-        parts.emission.fleet.rate = Rate::per_second(15.0).unwrap();
+        parts.emission.fleet.rate = Rate::per_second(5.0).unwrap();
     });
     let running = run_on(place.endpoints(), &context);
     let crash = async {

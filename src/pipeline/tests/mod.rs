@@ -5,6 +5,7 @@
 
 mod chaos;
 mod columns;
+mod coordination;
 mod dead_letters;
 mod dirty_data;
 mod faults;
@@ -175,6 +176,8 @@ impl Place {
     ) -> Self {
         let mut settings = embedded_broker::Settings::default();
         settings.faults = faults;
+        settings.group_join_delay = Duration::ZERO;
+        settings.group_min_session_timeout = Duration::ZERO;
         let broker = embedded_broker::KafkaServer::start(settings).await.unwrap();
         let mut settings = embedded_store::Settings::default();
         settings.faults = plan;

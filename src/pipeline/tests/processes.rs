@@ -1,26 +1,30 @@
 //! `produce` and `consume` without processes around them: records without envelope, a superseded
 //! owner, shards of a fleet and their audit.
 
+use std::collections::BTreeSet;
+
 use bson::{Document, RawDocumentBuf, doc};
 use convoy_registry_server as embedded_registry;
 use convoy_registry_server::RegistryServer;
 use convoy_registry_server::Schema;
 
 use crate::audit::{Ledger, Scope};
-use crate::broker::{Batch, NewRecord};
+use crate::broker::{Batch, GroupMember, MemberSettings, NewRecord, Offsets, Partitions};
 use crate::fleet::Shard;
 use crate::pipeline::Interrupt;
-use crate::pipeline::group::{Leases, reset_checkpoints};
+use crate::pipeline::group::{self, Claims, reset_checkpoints};
+use crate::pipeline::ingest::Checkpoints;
 use crate::pipeline::tests::*;
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::record::RunKey;
 use crate::registry::{self, Client};
-use crate::store::{Connection, Documents, Upsert};
+use crate::store::{Connection, Documents};
 
 /// Short intervals.
 pub const TIMING: Timing = Timing {
     heartbeat: Duration::from_millis(50),
-    dead_after: Duration::from_secs(5),
-    give_up_timeout: Duration::from_secs(20),
+    session_timeout: Duration::from_secs(5),
+    rebalance_timeout: Duration::from_secs(20),
 };
 
 /// A member of a group.
@@ -100,6 +104,7 @@ impl Place {
                 start,
                 isolation: Isolation::ReadCommitted,
                 timing: TIMING,
+                instance: None,
                 length,
                 replay_dead_letters: false,
             },
@@ -384,6 +389,18 @@ async fn group_restarts_or_skips_records_and_stores_no_duplicate() {
     place.close().await;
 }
 
+/// Returns a member that has not joined the group yet.
+fn group_member(connector: &Connector, client_id: &str) -> GroupMember {
+    connector.group_member(MemberSettings {
+        group: "group".to_owned(),
+        client_id: client_id.to_owned(),
+        topics: BTreeSet::from(["readings".to_owned()]),
+        instance: None,
+        session_timeout: TIMING.session_timeout,
+        rebalance_timeout: TIMING.rebalance_timeout,
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn checkpoints_are_reset_only_without_running_members() {
     let place = Place::open(None).await;
@@ -393,80 +410,125 @@ async fn checkpoints_are_reset_only_without_running_members() {
     context.set_partitions(vec![1]);
     let uri = place.endpoints().store;
     let store = Connection::open(&uri, "convoy", 1).await.unwrap();
-    let timing = Timing {
-        dead_after: TIMING.heartbeat * 6,
-        ..TIMING
-    };
     let storage = &context.storage;
-    let leases = |name: &str| Leases::new(&context, storage, &store, name.to_owned());
-    let (worker, mover) = (leases("worker"), leases("mover"));
+    let claims = Claims::new(&context, storage, &store, "mover".to_owned());
     let participation = Participation {
         start: Start::Earliest,
         isolation: Isolation::ReadCommitted,
-        timing,
+        timing: Timing {
+            // How long a member is waited for that may have been killed.
+            session_timeout: TIMING.heartbeat,
+            ..TIMING
+        },
+        instance: None,
         length: Length::default(),
         replay_dead_letters: false,
     };
-    let reset = || reset_checkpoints(&participation, &context, storage, &connector, &mover);
-    let mut beats = tokio::time::interval(TIMING.heartbeat);
-    let mut number = 0;
-    worker.heartbeat(number).await.unwrap();
-    let working = async {
-        loop {
-            beats.tick().await;
-            number += 1;
-            worker.heartbeat(number).await.unwrap();
-        }
-    };
-    let refused = tokio::select! {
-        reset = reset() => reset.unwrap_err(),
-        () = working => unreachable!(),
-    };
+    let reset = || reset_checkpoints(&participation, &context, storage, &connector, &claims);
+    let mut worker = group_member(&connector, "worker");
+    let joined = worker.join(&Partitions::new()).await.unwrap();
+    assert!(joined.alone);
+    assert_eq!(joined.assigned["readings"], BTreeSet::from([0]));
     assert_eq!(
-        refused.to_string(),
-        "group `group` has running members: worker"
+        reset().await.unwrap_err().to_string(),
+        "group `group` has running members: worker at 127.0.0.1"
     );
+    worker.leave().await.unwrap();
     reset().await.unwrap();
+    let wanted = Partitions::from([("readings".to_owned(), BTreeSet::from([0]))]);
+    let committed = worker.committed(&wanted).await.unwrap();
+    let committed = &committed[&("readings".to_owned(), 0)];
+    assert_eq!((committed.offset, committed.by_convoy), (0, true));
+    place.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offsets_of_a_group_are_those_of_its_checkpoints() {
+    let place = Place::open(None).await;
+    send_without_envelope(&place, &[r#"{"a": 1}"#, r#"{"a": 2}"#]).await;
+    place.consume(&member("one", "group")).await;
+    let connector = Connector::new(place.endpoints().broker);
+    let mut group = connector.coordinator("group", "reader");
+    let wanted = Partitions::from([("readings".to_owned(), BTreeSet::from([0]))]);
+    let committed = group.committed(&wanted).await.unwrap();
+    let committed = &committed[&("readings".to_owned(), 0)];
+    assert_eq!((committed.offset, committed.by_convoy), (2, true));
+    assert_eq!(group.members().await.unwrap(), [], "the member has left");
+    place.close().await;
+}
+
+/// Commits an offset of the group as another program does it: without convoy's metadata.
+async fn commit_as_another_program(place: &Place, offset: i64) {
+    let connector = Connector::new(place.endpoints().broker);
+    let mut group = connector.coordinator("group", "tool");
+    let offsets = Offsets::from([(("readings".to_owned(), 0), offset)]);
+    group.commit_with_metadata(&offsets, "").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offset_that_another_program_committed_moves_the_group() {
+    let place = Place::open(None).await;
+    let values = [r#"{"a": 1}"#, r#"{"a": 2}"#, r#"{"a": 3}"#];
+    send_without_envelope(&place, &values).await;
+    commit_as_another_program(&place, 1).await;
+    let counts = async |name| {
+        let member = member(name, "group");
+        place.consume(&member).await;
+        let counters = &member.counters;
+        (counters.fetched.get(), counters.replayed.get())
+    };
+    assert_eq!(counts("one").await, (2, 0), "it starts at the offset");
+    assert_eq!(counts("two").await, (0, 0), "its own offset is a copy");
+    commit_as_another_program(&place, 0).await;
+    assert_eq!(counts("three").await, (3, 2), "it goes back");
+    send_without_envelope(&place, &values[..2]).await;
+    commit_as_another_program(&place, 4).await;
+    assert_eq!(
+        counts("four").await,
+        (1, 0),
+        "it passes what another consumer read"
+    );
+    assert_eq!(place.documents(doc! {}).await.len(), 4);
     place.close().await;
 }
 
 /// Row 13 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn superseded_owner_stops_reading_and_moves_no_checkpoint() {
+async fn superseded_owner_moves_no_checkpoint() {
     let place = Place::open(None).await;
     let context = member("old", "group");
-    // Shorter than `dead_after`, because the new owner sends no further heartbeat.
-    let length = Length {
-        duration: Some(TIMING.dead_after / 2),
-        ..Length::default()
+    let uri = place.endpoints().store;
+    let store = Connection::open(&uri, "convoy", 1).await.unwrap();
+    let claims = |name: &str| Claims::new(&context, &context.storage, &store, name.to_owned());
+    let (old, new) = (claims("old"), claims("new"));
+    let partition = TopicPartition {
+        topic: 0,
+        number: 0,
     };
-    let consuming = place.consume_for(&context, length);
-    let overruling = async {
-        let leases = place.collection("sensor_checkpoints").await;
-        let owned = doc! { "_id": "group/readings/0", "owner": "old" };
-        while leases.find_one(owned.clone()).await.unwrap().is_none() {
-            tokio::time::sleep(TIMING.heartbeat).await;
-        }
-        // The new owner sends a heartbeat first, so that no member claims its partition as a dead one's.
-        let members = place.collection("sensor_members").await;
-        let alive = doc! { "$set": { "beat": 1_i64 } };
-        let key = doc! { "_id": "group/new" };
-        members.update(key, alive, Upsert::Yes).await.unwrap();
-        let key = doc! { "_id": "group/readings/0" };
-        let newer = doc! { "$set": { "epoch": 9_i64, "owner": "new", "offset": 77_i64 } };
-        let updated = leases.update(key, newer, Upsert::No).await.unwrap();
-        assert_eq!(updated, crate::store::Updated::Yes);
+    let at = group::Place::at;
+    let checkpoint = async || new.read(&context, partition).await.unwrap();
+    let claim = async |claims: &Claims, seen, offset| {
+        let claimed = claims.claim(&context, partition, seen, at(offset), 1);
+        claimed.await.unwrap()
     };
-    let (consumed, ()) = tokio::join!(consuming, overruling);
-    let ownerships = &consumed.session.ownerships;
-    assert!(consumed.session.failure.is_none(), "{:?}", consumed.session);
-    assert!(!ownerships.is_empty(), "{ownerships:?}");
-    let leases = place.collection("sensor_checkpoints").await;
-    let lease = leases.find_one(doc! { "_id": "group/readings/0" }).await;
-    let lease = lease.unwrap().unwrap();
-    assert_eq!(lease.get_i64("epoch").unwrap(), 9);
-    assert_eq!(lease.get_i64("offset").unwrap(), 77);
-    assert_eq!(lease.get_str("owner").unwrap(), "new");
+    assert_eq!(claim(&old, None, 0).await, Some(1));
+    assert_eq!(claim(&new, None, 0).await, None, "it has an owner by now");
+    let writer = |epoch| {
+        let owner = "group".to_owned();
+        Checkpoints::new(claims("any").checkpoints(), owner, epoch)
+    };
+    let seen = checkpoint().await;
+    writer(1).write(&context, partition, 7, None).await.unwrap();
+    assert_eq!(claim(&new, seen, 0).await, None, "it was moved meanwhile");
+    assert_eq!(claim(&new, checkpoint().await, 7).await, Some(2));
+    let refused = writer(1).write(&context, partition, 9, None).await;
+    assert!(matches!(refused, Err(crate::store::Error::Fenced { .. })));
+    assert_eq!(
+        claim(&old, seen, 0).await,
+        None,
+        "it saw an older checkpoint"
+    );
+    assert_eq!(checkpoint().await.unwrap().place.offset, 7);
     place.close().await;
 }
 

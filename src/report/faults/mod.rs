@@ -13,7 +13,7 @@ pub use effect::{Effect, Sample, Window};
 pub use invariant::{Evidence, Invariant};
 
 /// Injected faults of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Faults {
     /// Fault plan in the syntax of `--faults`.
     pub plan: String,

@@ -18,8 +18,12 @@ const MOST: f64 = 0.6;
 /// Share from which a stage is the largest of several causes.
 const MUCH: f64 = 0.35;
 
-/// Time that a server may take beyond the wait for a batch until it counts as slow, microseconds.
+/// Time that a server may take beyond the wait for a batch until it counts as slow, microseconds. A
+/// stage that takes no longer limits nothing.
 const SERVED_US: f64 = 4_000.0;
+
+/// Causes that also matter in a fast stage: settings that make records wait.
+const WAITS: [&str; 3] = ["linger", "batch_wait", "connection_pool"];
 
 /// Returns what limited the run, the most important first. Empty if the numbers do not tell: after
 /// an outage, without a schedule, or with few samples.
@@ -98,13 +102,19 @@ fn latency(report: &Report) -> Option<Finding> {
     if total <= 0.0 {
         return None;
     }
+    let p50 = stages.get(largest).p50_us? as f64;
+    let fast = p50 <= SERVED_US && mean(largest) <= 2.0 * SERVED_US;
     let share = mean(largest) / total;
     let confidence = match share {
         share if share >= MOST => Confidence::High,
         share if share >= MUCH => Confidence::Medium,
+        _ if fast => return None,
         _ => return Some(no_single_stage(largest, share, mean(largest))),
     };
     let cause = cause(report, largest);
+    if fast && !WAITS.contains(&cause.id) {
+        return None;
+    }
     let evidence = format!(
         "{largest} is {:.0} % of the mean end-to-end latency: p50 {}, p99 {}",
         100.0 * share,

@@ -127,3 +127,21 @@ fn numbers_that_tell_nothing_have_no_finding() {
     few.summary.stages.end_to_end_latency.count = 99;
     assert_eq!(findings(&few), []);
 }
+
+#[test]
+fn stages_of_a_few_milliseconds_limit_nothing_unless_a_setting_makes_records_wait() {
+    let without_waits = |delay, publish, fetch, store| {
+        let mut report = run(delay, publish, fetch, store);
+        report.settings = json!({"vehicles": 50, "linger_ms": 0.0, "batch_wait_ms": 0.0});
+        ids(&report)
+    };
+    assert_eq!(without_waits(0.1, 0.4, 0.1, 1.5), [] as [&str; 0]);
+    assert_eq!(without_waits(0.1, 2.5, 0.1, 1.5), [] as [&str; 0]);
+    assert_eq!(without_waits(0.5, 0.5, 0.5, 0.5), [] as [&str; 0]);
+    assert_eq!(without_waits(0.1, 0.4, 0.1, 9.0), ["store"]);
+    assert_eq!(without_waits(0.1, 9.0, 0.1, 1.5), ["broker"]);
+    let mut tails = run(0.1, 0.4, 0.1, 3.0);
+    tails.settings = json!({"batch_wait_ms": 0.0});
+    tails.summary.stages.store_latency.mean_us = Some(40_000);
+    assert_eq!(ids(&tails), ["store"]);
+}

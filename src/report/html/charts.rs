@@ -2,7 +2,9 @@
 
 use crate::measure::{Histogram, Interval, IntervalPhase, Server, Stage};
 use crate::report::history::{History, bucket, lower_bound};
-use crate::report::html::svg::{Chart, Color, Scale};
+use crate::report::html::figure::{ACKED, BACKLOG, EMITTED, Figure, STORED, microseconds, number};
+use crate::report::html::partitions;
+use crate::report::html::svg::{Chart, Color, Scale, color};
 use crate::report::value::Report;
 use crate::text::quantity;
 
@@ -23,22 +25,6 @@ const WARM_UP: Color = color("warm", "#a0aec0");
 const FAULT: Color = color("fault", "#e53e3e");
 const P50: Color = color("p50", "#dd6b20");
 const P99: Color = color("p99", "#c53030");
-const EMITTED: Color = color("s0", "#718096");
-const ACKED: Color = color("s1", "#2b6cb0");
-const STORED: Color = color("s3", "#c05621");
-const BACKLOG: Color = color("s4", "#6b46c1");
-
-const fn color(class: &'static str, value: &'static str) -> Color {
-    Color { class, value }
-}
-
-/// A chart, its title, and one sentence that says how to read it.
-#[derive(Debug)]
-pub struct Figure {
-    pub title: &'static str,
-    pub caption: &'static str,
-    pub svg: String,
-}
 
 /// Returns every chart for which there is data.
 pub fn figures(report: &Report, history: &History) -> Vec<Figure> {
@@ -48,6 +34,7 @@ pub fn figures(report: &Report, history: &History) -> Vec<Figure> {
         load(report),
         backlog(report),
         stages_over_time(history),
+        partitions::chart(report),
         cpu(report),
     ];
     charts.into_iter().flatten().collect()
@@ -261,8 +248,10 @@ fn over_time(report: &Report, value: impl Fn(&Interval) -> u64) -> Option<(Scale
         .map(value)
         .max()
         .filter(|it| *it > 0)?;
+    // A live page shows the last minutes only.
+    let start = report.intervals.first()?.start_s;
     let end = report.intervals.last()?.start_s + 1.0;
-    Some((Scale::linear(0.0, end), highest as f64 * 1.08))
+    Some((Scale::linear(start, end), highest as f64 * 1.08))
 }
 
 fn points(report: &Report, value: impl Fn(&Interval) -> Option<u64>) -> Vec<Option<(f64, f64)>> {
@@ -324,6 +313,7 @@ fn cpu(report: &Report) -> Option<Figure> {
         ("broker", cpu.broker_us),
         ("consumer", cpu.consumer_us),
         ("store", cpu.store_us),
+        ("display", cpu.display_us),
     ];
     let known: Vec<_> = roles
         .into_iter()
@@ -356,9 +346,9 @@ fn cpu(report: &Report) -> Option<Figure> {
 /// Shades warm-up, faults and outages.
 fn periods(chart: &mut Chart, report: &Report) {
     let warm_up = |it: &&Interval| it.phase == Some(IntervalPhase::WarmUp);
-    let seconds = report.intervals.iter().take_while(warm_up).count();
-    if seconds > 0 {
-        chart.period(WARM_UP, 0.0, seconds as f64, "warm-up");
+    let warm_up = report.intervals.iter().take_while(warm_up);
+    if let Some((first, last)) = warm_up.clone().next().zip(warm_up.last()) {
+        chart.period(WARM_UP, first.start_s, last.start_s + 1.0, "warm-up");
     }
     let events = report.faults.iter().flat_map(|faults| &faults.events);
     for event in events {
@@ -373,31 +363,6 @@ fn periods(chart: &mut Chart, report: &Report) {
             };
             chart.period(FAULT, outage.from_s, outage.to_s, name);
         }
-    }
-}
-
-/// Formats microseconds on an axis without needless digits.
-fn microseconds(us: f64) -> String {
-    let (value, unit) = match us {
-        us if us < 1e3 => (us, "µs"),
-        us if us < 1e6 => (us / 1e3, "ms"),
-        us => (us / 1e6, "s"),
-    };
-    let value = (value * 100.0).round() / 100.0;
-    format!("{value} {unit}")
-}
-
-/// Formats a count on an axis.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "ticks are not negative"
-)]
-fn number(value: f64) -> String {
-    if value.fract() == 0.0 {
-        quantity::count(value as u64)
-    } else {
-        quantity::significant(value)
     }
 }
 

@@ -4,9 +4,13 @@
 
 mod charts;
 mod data;
-mod svg;
+mod figure;
+mod live;
+mod partitions;
+pub mod svg;
 #[cfg(test)]
 mod tests;
+mod wall;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -22,10 +26,13 @@ use crate::report::text::stages::COLUMNS;
 use crate::report::value::Report;
 use crate::text::{Ink, quantity};
 
+pub use live::{LivePage, LiveTable, tables_page, vehicle_detail, vehicle_failure};
+pub use wall::Age;
+
 use svg::escape;
 
 /// Start of a page, by which it is told from JSON.
-const START: &str = "<!DOCTYPE html>";
+pub const START: &str = "<!DOCTYPE html>";
 
 /// Id of the element that holds the report as JSON.
 const REPORT: &str = "report";
@@ -82,14 +89,21 @@ pub fn latencies_of(page: &[u8]) -> Option<io::Result<Vec<u8>>> {
     data::find(std::str::from_utf8(page).ok()?, LATENCIES)
 }
 
+/// Returns the start of a page up to its title.
+pub fn page_head(title: &str) -> String {
+    let title = escape(title);
+    format!(
+        "{START}\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
+         <style>\n{STYLE}</style></head><body>\n<h1>{title}</h1>\n"
+    )
+}
+
 fn head(report: &Report) -> String {
     let run = &report.run;
-    let id = escape(&run.id);
     format!(
-        "{START}\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>convoy run {id}</title>\n\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
-         <style>\n{STYLE}</style></head><body>\n\
-         <h1>convoy run {id}</h1>\n<p class=\"id\">{} · convoy {} · {}</p>\n",
+        "{}<p class=\"id\">{} · convoy {} · {}</p>\n",
+        page_head(&format!("convoy run {}", run.id)),
         escape(&run.started_at),
         escape(&run.version),
         escape(&servers(report)),
@@ -168,15 +182,8 @@ fn warnings(report: &Report) -> String {
 }
 
 fn figures(report: &Report, history: &History) -> String {
-    let mut html = String::new();
-    for figure in charts::figures(report, history) {
-        let (title, caption, svg) = (figure.title, figure.caption, figure.svg);
-        let _ = writeln!(
-            html,
-            "<h2>{title}</h2>\n<p class=\"caption\">{caption}</p>\n{svg}"
-        );
-    }
-    html
+    let figures = charts::figures(report, history);
+    figures.iter().map(figure::Figure::html).collect()
 }
 
 fn stage_table(report: &Report) -> String {
@@ -277,4 +284,23 @@ fn table(title: &str, rows: &[(&str, String)]) -> String {
         let _ = writeln!(html, "<tr><td>{name}</td><td>{value}</td></tr>");
     }
     html + "</table>\n"
+}
+
+/// Returns a table with a head, wide enough to scroll.
+fn html_table(title: &str, columns: &[&str], rows: &[Vec<String>]) -> String {
+    let title = escape(title);
+    let mut html = format!("<h2>{title}</h2>\n");
+    if rows.is_empty() {
+        return html + "<p class=\"caption\">None.</p>\n";
+    }
+    html.push_str("<div class=\"wide\"><table><tr>");
+    for column in columns {
+        let _ = write!(html, "<th>{}</th>", escape(column));
+    }
+    html.push_str("</tr>\n");
+    for row in rows {
+        let cells = row.iter().map(|cell| format!("<td>{}</td>", escape(cell)));
+        let _ = writeln!(html, "<tr>{}</tr>", cells.collect::<String>());
+    }
+    html + "</table></div>\n"
 }

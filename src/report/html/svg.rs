@@ -102,6 +102,11 @@ pub struct Color {
     pub value: &'static str,
 }
 
+/// Returns a color with its class.
+pub const fn color(class: &'static str, value: &'static str) -> Color {
+    Color { class, value }
+}
+
 /// A chart with two axes.
 #[derive(Debug)]
 pub struct Chart {
@@ -191,6 +196,20 @@ impl Chart {
         if !name.is_empty() {
             self.legend.push((color, name.to_owned()));
         }
+    }
+
+    /// Draws a dot at each point.
+    pub fn marks(&mut self, color: Color, name: &str, points: &[(f64, f64)]) {
+        let mut path = String::new();
+        for (x, y) in points {
+            let _ = write!(path, "M{:.1} {:.1}h.1", self.x_of(*x), self.y_of(*y));
+        }
+        let (class, value) = (color.class, color.value);
+        let _ = write!(
+            self.body,
+            r#"<path class="{class}" fill="none" stroke="{value}" stroke-width="8" stroke-linecap="round" d="{path}"/>"#
+        );
+        self.legend.push((color, name.to_owned()));
     }
 
     /// Draws filled rectangles, each from one corner to the opposite one.

@@ -12,6 +12,7 @@ use kafka_protocol::messages::offset_commit_response::{
 
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
+use crate::faults::{Fault, Moment};
 use crate::group::{Committed, Identity};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
@@ -140,7 +141,8 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
         valid.push((topic, partition, committed));
     });
     let groups = cluster.groups();
-    let committed = groups.commit(request.group, request.identity, request.generation, &valid);
+    let committed = injected(cluster, request.group)
+        .and_then(|()| groups.commit(request.group, request.identity, request.generation, &valid));
     let failed = committed.err();
     let topics = checks.into_iter().map(|(topic, outcomes)| {
         let partitions = outcomes.into_iter().map(|(partition, error)| {
@@ -154,4 +156,15 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
             .with_partitions(partitions.collect())
     });
     reply.send(&OffsetCommitResponse::default().with_topics(topics.collect()))
+}
+
+/// Asks the fault hook for an error code.
+fn injected(cluster: &Cluster, group: &str) -> Result<(), ResponseError> {
+    let moment = Moment::BeforeCommit { group };
+    match cluster.faults().and_then(|hook| hook.fault_for(&moment)) {
+        Some(Fault::Refuse(code)) => {
+            Err(ResponseError::try_from_code(code).unwrap_or(ResponseError::UnknownServerError))
+        }
+        _ => Ok(()),
+    }
 }

@@ -74,7 +74,7 @@ impl<'a> Element<'a> {
         let (&kind, rest) = bytes.split_first()?;
         // The terminator of a document is not a type.
         let kind = Kind::from_byte(kind)?;
-        let end = rest.iter().position(|&byte| byte == 0)?;
+        let (end, _ascii) = name_end(rest)?;
         let (name, rest) = rest.split_at_checked(end)?;
         let rest = rest.get(1..)?;
         let (payload, rest) = rest.split_at_checked(payload_len(kind, rest)?)?;
@@ -174,6 +174,34 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
+/// Returns the length of the name at the start of `bytes`, which a zero ends, and whether it is
+/// ASCII. Looks at eight bytes at once: most names are that short.
+#[inline]
+pub(crate) fn name_end(bytes: &[u8]) -> Option<(usize, bool)> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let mut rest = bytes;
+    let mut seen = 0;
+    while let Some((block, after)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*block);
+        // The lowest bit that is set is that of the first zero byte.
+        let zeros = word.wrapping_sub(ONES) & !word & HIGH;
+        if zeros != 0 {
+            let before = zeros & zeros.wrapping_neg();
+            seen |= word & before.wrapping_sub(1);
+            let length = bytes.len().saturating_sub(rest.len());
+            let within = usize::try_from(zeros.trailing_zeros() / 8).ok()?;
+            return Some((length.saturating_add(within), seen & HIGH == 0));
+        }
+        seen |= word;
+        rest = after;
+    }
+    let within = rest.iter().position(|&byte| byte == 0)?;
+    let ascii = rest.get(..within).is_some_and(<[u8]>::is_ascii);
+    let length = bytes.len().saturating_sub(rest.len());
+    Some((length.saturating_add(within), ascii && seen & HIGH == 0))
+}
+
 /// Returns the length of the value at the start of `rest` in bytes; `None` if its length prefix is
 /// invalid. The result may exceed the length of `rest`.
 #[inline]
@@ -204,4 +232,23 @@ fn regex_len(rest: &[u8]) -> Option<usize> {
     let pattern = rest.iter().position(|&byte| byte == 0)?.checked_add(1)?;
     let options = rest.get(pattern..)?.iter().position(|&byte| byte == 0)?;
     pattern.checked_add(options)?.checked_add(1)
+}
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "tests may panic")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn names_end_at_the_first_zero(
+            bytes in proptest::collection::vec(prop_oneof![Just(0_u8), 1_u8..3, 0x7f_u8..0x82, any::<u8>()], 0..40),
+        ) {
+            let end = bytes.iter().position(|byte| *byte == 0);
+            let expected = end.map(|end| (end, bytes[..end].is_ascii()));
+            prop_assert_eq!(name_end(&bytes), expected);
+        }
+    }
 }

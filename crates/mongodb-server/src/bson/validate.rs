@@ -2,7 +2,7 @@
 
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use crate::bson::document::payload_len;
+use crate::bson::document::{name_end, payload_len};
 use crate::bson::invalid::{Invalid, MAX_DEPTH};
 use crate::bson::kind::Kind;
 
@@ -102,18 +102,12 @@ fn open(
 /// Checks a name; returns the offset after its terminator.
 fn name(bytes: &[u8], at: usize) -> Result<usize, Invalid> {
     let rest = bytes.get(at..).unwrap_or_default();
-    let mut seen = 0;
-    for (length, &byte) in rest.iter().enumerate() {
-        if byte == 0 {
-            let name = rest.get(..length).unwrap_or_default();
-            if seen >= 0x80 && std::str::from_utf8(name).is_err() {
-                return Err(Invalid::Text { at });
-            }
-            return Ok(at.saturating_add(length).saturating_add(1));
-        }
-        seen |= byte;
+    let (length, ascii) = name_end(rest).ok_or(Invalid::Length { at })?;
+    let name = rest.get(..length).unwrap_or_default();
+    if !ascii && std::str::from_utf8(name).is_err() {
+        return Err(Invalid::Text { at });
     }
-    Err(Invalid::Length { at })
+    Ok(at.saturating_add(length).saturating_add(1))
 }
 
 fn scalar(kind: Kind, payload: &[u8], at: usize) -> Result<(), Invalid> {

@@ -150,6 +150,13 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Appends elements that `fill` encodes at the end of the buffer. What it writes must be whole
+    /// elements, and what is there must stay.
+    #[inline]
+    pub fn encoded<T>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        fill(self.bytes)
+    }
+
     /// Appends an element whose value is already encoded.
     #[inline]
     pub(crate) fn raw(&mut self, kind: Kind, name: &[u8], payload: &[u8]) {

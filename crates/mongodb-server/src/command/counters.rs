@@ -51,6 +51,17 @@ impl Counters {
         OpenConnection(self)
     }
 
+    /// Returns the number of open connections.
+    pub fn open_now(&self) -> u64 {
+        let closed = self.closed.load(Ordering::Relaxed);
+        self.opened.load(Ordering::Relaxed).saturating_sub(closed)
+    }
+
+    /// Returns the number of requests so far.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
     /// Returns `opcounters` of `serverStatus`.
     pub fn operations(&self) -> Builder {
         let add = |builder: Builder, name, counter| builder.int64(name, number(counter));

@@ -33,6 +33,22 @@ async fn restart_keeps_documents_and_address() {
 }
 
 #[tokio::test]
+async fn snapshot_has_collections_connections_and_requests() {
+    let server = start(Settings::default()).await;
+    assert_eq!(server.snapshot().requests, 0);
+    let mut client = Client::connect(server.address()).await;
+    assert!(insert(&mut client, 1, false).await);
+    let snapshot = server.snapshot();
+    assert_eq!((snapshot.connections, snapshot.requests), (1, 1));
+    let [collection] = &snapshot.collections[..] else {
+        panic!("{snapshot:?}");
+    };
+    assert!(collection.name.ends_with(".readings"), "{collection:?}");
+    assert_eq!(collection.documents, 1);
+    assert!(collection.bytes > 0);
+}
+
+#[tokio::test]
 async fn crash_loses_at_most_what_was_not_synced() {
     let mut server = start(Settings::default()).await;
     for round in 0..10 {

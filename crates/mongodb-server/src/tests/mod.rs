@@ -4,6 +4,7 @@ mod access;
 mod bounds;
 mod change_streams;
 mod client;
+mod data;
 mod lifecycle;
 mod replica_set;
 mod socket;

@@ -4,6 +4,7 @@
 mod broken;
 mod decoded;
 mod draft;
+mod group;
 mod old_formats;
 mod partition;
 mod stand_in;

@@ -31,11 +31,13 @@ use kafka_protocol::messages::{
     ApiKey, CreateTopicsRequest, FetchRequest, ListOffsetsRequest, MetadataRequest,
     OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader, ResponseHeader, TopicName,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
+
+use crate::broker::reader::tests::group::{self, Group, decoded, encoded};
 
 /// Bytes that a response with a record exceeds.
 const EMPTY_FETCH_BYTES: usize = 120;
@@ -72,6 +74,8 @@ pub struct Log {
     pub oldest: bool,
     /// Error code of the next fetch.
     pub refuse: Option<ResponseError>,
+    /// Groups that read the topic: all are one.
+    pub group: Group,
 }
 
 /// A running broker. Connections are closed when it is dropped.
@@ -175,6 +179,9 @@ fn answer(
     address: SocketAddr,
     log: &mut Log,
 ) -> Vec<u8> {
+    if let Some(answer) = log.group.answer(key, version, request, address) {
+        return answer;
+    }
     match key {
         ApiKey::ApiVersions => encoded(&api_versions(log), version),
         ApiKey::Metadata => {
@@ -192,16 +199,6 @@ fn answer(
     }
 }
 
-fn decoded<R: Decodable>(request: &mut Bytes, version: i16) -> R {
-    R::decode(request, version).unwrap()
-}
-
-fn encoded<R: Encodable + HeaderVersion>(response: &R, version: i16) -> Vec<u8> {
-    let mut bytes = BytesMut::new();
-    response.encode(&mut bytes, version).unwrap();
-    bytes.to_vec()
-}
-
 fn name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
 }
@@ -217,13 +214,14 @@ fn api_versions(log: &Log) -> ApiVersionsResponse {
         (ApiKey::CreateTopics, 2, 4),
         (ApiKey::OffsetForLeaderEpoch, 2, 4),
     ];
+    let versions = versions.into_iter().chain(group::VERSIONS);
     let versions = versions.map(|(key, min, max)| {
         ApiVersion::default()
             .with_api_key(key as i16)
             .with_min_version(min)
             .with_max_version(max)
     });
-    ApiVersionsResponse::default().with_api_keys(versions.to_vec())
+    ApiVersionsResponse::default().with_api_keys(versions.collect())
 }
 
 fn metadata(

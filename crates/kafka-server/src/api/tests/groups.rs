@@ -1,6 +1,9 @@
 //! Groups in every version: join, assignment, commit, description, leave.
 
+use kafka_protocol::error::ResponseError;
+
 use crate::api::tests::*;
+use crate::faults::{Fault, Moment};
 
 const GROUP: &str = "readers";
 
@@ -139,6 +142,31 @@ fn committed_offsets_are_fetched_in_every_version() {
                 "{version}"
             );
         }
+    }
+}
+
+/// Refuses every commit of a group.
+#[derive(Debug)]
+struct RefusedCommits(&'static str);
+
+impl convoy_server_kit::FaultHook<Moment<'_>, Fault> for RefusedCommits {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
+        let code = ResponseError::CoordinatorNotAvailable.code();
+        matches!(moment, Moment::BeforeCommit { group } if *group == self.0)
+            .then_some(Fault::Refuse(code))
+    }
+}
+
+#[test]
+fn injected_error_of_a_commit_leaves_the_offsets() {
+    for (group, code) in [(GROUP, 15), ("other", 0)] {
+        let faults = std::sync::Arc::new(RefusedCommits(group));
+        let fixture = Fixture::with(Settings::default().with_faults(faults));
+        let joined = stable(&fixture);
+        let response = commit(&fixture, &joined, 7, 8);
+        assert_eq!(response.topics[0].partitions[0].error_code, code);
+        let offsets = fixture.cluster.groups().offsets(GROUP);
+        assert_eq!(offsets.get("known", 1).is_none(), code != 0);
     }
 }
 

@@ -41,18 +41,27 @@ struct Fixture {
 impl Fixture {
     /// Opens a cluster with one topic, `known`, of two partitions.
     fn new() -> Self {
-        let fixture = Self::open(tempfile::tempdir().unwrap());
+        Self::with(Settings::default())
+    }
+
+    /// The same with other settings.
+    fn with(settings: Settings) -> Self {
+        let fixture = Self::open_with(tempfile::tempdir().unwrap(), settings);
         let created = fixture.cluster.create_topic("known", 2, BTreeMap::new());
         created.unwrap();
         fixture
     }
 
     fn open(directory: TempDir) -> Self {
+        Self::open_with(directory, Settings::default())
+    }
+
+    fn open_with(directory: TempDir, settings: Settings) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
         let path = directory.path().to_owned();
         let settings = Settings {
             group_join_delay: Duration::ZERO,
-            ..Settings::default()
+            ..settings
         };
         Self {
             cluster: Cluster::open(settings, path, address).unwrap(),

@@ -51,6 +51,9 @@ pub fn committed(fixture: &Fixture, partition: i32, from: i64) -> Vec<String> {
         let bytes = fetched.records.unwrap_or_default();
         if bytes.is_empty() {
             assert_eq!(next, fetched.last_stable_offset.max(from));
+            if from == 0 {
+                assert_eq!(values, read_directly(fixture, partition));
+            }
             return values;
         }
         let mut skipped = Vec::new();
@@ -77,6 +80,18 @@ pub fn committed(fixture: &Fixture, partition: i32, from: i64) -> Vec<String> {
             }
         }
     }
+}
+
+/// Reads a partition without a client.
+fn read_directly(fixture: &Fixture, partition: i32) -> Vec<String> {
+    let topic = fixture.cluster.topic(TopicRef::Name("known")).unwrap();
+    let log = topic.partition(partition).unwrap();
+    let mut records = Vec::new();
+    crate::data::read(&topic, partition, &log, &mut records).unwrap();
+    let values = records.into_iter().filter_map(|record| record.value);
+    values
+        .map(|value| String::from_utf8(value.to_vec()).unwrap())
+        .collect()
 }
 
 #[test]
