@@ -149,6 +149,8 @@ def main():
         table = json.loads(path.read_text("utf-8"), object_pairs_hook=pairs)
         for indexes in [{}, table["also_with_indexes"]] if "also_with_indexes" in table else [{}]:
             for case in table["cases"]:
+                if '"lsid"' in json_util.dumps(case):
+                    continue  # The driver sends sessions of its own.
                 problem = run(client, table, case, indexes)
                 passed += not problem
                 failed += bool(problem)

@@ -152,7 +152,16 @@ pub fn collection_stats(
         Some(collection) => Totals::new(&collection),
         None => Totals::default(),
     };
-    Ok(totals.describe(&namespace, scale(call)?))
+    let described = totals.describe(&namespace, scale(call)?);
+    // MongoDB's Kafka sink tells a time series collection by this field.
+    Ok(match shared.engine.time_series(&namespace) {
+        Some(_) => {
+            let (database, name) = (&namespace.database, &namespace.collection);
+            let buckets = format!("{database}.system.buckets.{name}");
+            described.document("timeseries", Builder::new().string("bucketsNs", &buckets))
+        }
+        None => described,
+    })
 }
 
 /// `dbStats`

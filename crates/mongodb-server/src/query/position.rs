@@ -31,7 +31,11 @@ impl Filter {
     /// Adds the conditions that must all pass.
     fn flatten<'f>(&'f self, conditions: &mut Vec<&'f Self>) {
         match self {
-            Self::And(filters) => filters.iter().for_each(|filter| filter.flatten(conditions)),
+            Self::And(filters) => {
+                for filter in filters {
+                    filter.flatten(conditions);
+                }
+            }
             filter => conditions.push(filter),
         }
     }
