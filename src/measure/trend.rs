@@ -7,6 +7,9 @@ use crate::measure::interval::Interval;
 /// Seconds that decide.
 const SECONDS: usize = 10;
 
+/// Fewer seconds do not tell.
+const LEAST_SECONDS: usize = 5;
+
 /// A change of the waiting records per second below this share of the load is noise.
 const NOISE: f64 = 0.02;
 
@@ -44,7 +47,7 @@ impl fmt::Display for Trend {
 }
 
 impl Trend {
-    /// Returns the trend of the last seconds; `None` before the third, or if it is not known how many
+    /// Returns the trend of the last seconds; `None` before the fifth, or if it is not known how many
     /// records wait. The lag decides for a process that consumes, otherwise the backlog.
     pub fn of(intervals: &[Interval], consumes: bool) -> Option<Self> {
         let last = &intervals[intervals.len().saturating_sub(SECONDS)..];
@@ -54,7 +57,7 @@ impl Trend {
             .filter_map(waiting)
             .map(|records| records as f64)
             .collect();
-        if waiting.len() < 3 {
+        if waiting.len() < LEAST_SECONDS {
             return None;
         }
         let moved = |it: &Interval| if consumes { it.stored } else { it.emitted };
@@ -137,7 +140,8 @@ mod tests {
     #[test]
     fn trend_is_unknown_without_enough_seconds_or_without_a_lag() {
         let intervals = seconds(10, |_| 0);
-        assert_eq!(Trend::of(&intervals[..2], false), None);
+        assert_eq!(Trend::of(&intervals[..4], false), None);
+        assert!(Trend::of(&intervals[..5], false).is_some());
         assert_eq!(Trend::of(&[], false), None);
         let unknown = vec![Interval::default(); 5];
         assert_eq!(Trend::of(&unknown, true), None);

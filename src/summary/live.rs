@@ -154,6 +154,7 @@ struct Place {
 }
 
 /// What has happened so far.
+#[derive(Clone)]
 struct State {
     report: Report,
     history: History,
@@ -265,7 +266,8 @@ impl Live {
     }
 
     fn draw<T>(&self, draw: impl FnOnce(&LivePage<'_>) -> T) -> T {
-        let mut state = self.lock();
+        // The collector never waits for a drawing.
+        let mut state = self.lock().clone();
         state.refresh(&self.context);
         draw(&LivePage {
             report: &state.report,
@@ -315,7 +317,7 @@ impl Site for Live {
     }
 
     fn metrics(&self) -> String {
-        let state = self.lock();
+        let state = self.lock().clone();
         live_metrics::of(
             &self.context,
             &state.report.run,

@@ -34,6 +34,9 @@ pub fn chart(report: &Report) -> Option<Figure> {
         .filter(|tick| *tick <= highest)
         .collect();
     chart.x_axis(&ticks, number);
+    // Behind the bars and their labels.
+    let mean = total as f64 / all as f64;
+    chart.line(BACKLOG, "", &[Some((mean, 0.0)), Some((mean, rows))]);
     let topics = report.topology.topics.len();
     for (index, load) in loads.iter().enumerate() {
         let bottom = rows - index as f64 - 0.85;
@@ -42,8 +45,6 @@ pub fn chart(report: &Report) -> Option<Figure> {
         chart.boxes(color, &[[0.0, bottom, records, bottom + 0.7]]);
         chart.text(records, bottom + 0.35, &label(load, topics, records));
     }
-    let mean = total as f64 / all as f64;
-    chart.line(BACKLOG, "", &[Some((mean, 0.0)), Some((mean, rows))]);
     let (caption, of) = if stores {
         (
             "Records stored from each partition, and their mean end-to-end latency. Even bars: the keys spread the load. The line is the mean of all partitions.",

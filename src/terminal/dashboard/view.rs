@@ -52,9 +52,7 @@ impl View {
     /// Adds a message.
     pub fn say(&mut self, message: &str) {
         for line in message.lines() {
-            // A text of others must not move the cursor.
-            let line = line.chars().filter(|symbol| !symbol.is_control());
-            self.messages.push_back(line.collect());
+            self.messages.push_back(plain(line));
         }
         while self.messages.len() > MESSAGES {
             self.messages.pop_front();
@@ -68,5 +66,34 @@ impl View {
         } else {
             Some(interval.backlog)
         }
+    }
+}
+
+/// Returns a text without colors and control characters: it must not move the cursor.
+fn plain(text: &str) -> String {
+    let mut escaped = false;
+    let shown = |symbol: &char| {
+        if *symbol == '\x1b' {
+            escaped = true;
+            return false;
+        }
+        if escaped {
+            escaped = !symbol.is_ascii_alphabetic();
+            return false;
+        }
+        !symbol.is_control()
+    };
+    text.chars().filter(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_have_neither_colors_nor_control_characters() {
+        let mut view = View::default();
+        view.say("\x1b[33mwarning:\x1b[0m\ta \u{7}bell\nnext");
+        assert_eq!(view.messages, ["warning:a bell", "next"]);
     }
 }
