@@ -174,10 +174,7 @@ fn exponent(text: &[u8]) -> Option<&[u8]> {
     let [b'e' | b'E', text @ ..] = text else {
         return Some(text);
     };
-    let unsigned = match text {
-        [b'+' | b'-', unsigned @ ..] => unsigned,
-        unsigned => unsigned,
-    };
+    let ([b'+' | b'-', unsigned @ ..] | unsigned) = text;
     let (_, count, rest) = run(unsigned);
     (count > 0).then_some(rest)
 }

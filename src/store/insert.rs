@@ -110,13 +110,11 @@ fn outcome(reply: &Document) -> InsertOutcome {
     let none = Vec::new();
     let errors = reply.get_array("writeErrors").unwrap_or(&none);
     let errors: Option<Vec<_>> = errors.iter().map(write_error).collect();
-    match errors {
-        Some(errors) => answered(errors.into_iter()),
-        None => {
-            let text = "the server's response has a write error without an index";
-            InsertOutcome::Unknown(Cause::Other(text.to_owned()))
-        }
+    if let Some(errors) = errors {
+        return answered(errors.into_iter());
     }
+    let text = "the server's response has a write error without an index";
+    InsertOutcome::Unknown(Cause::Other(text.to_owned()))
 }
 
 /// Returns index, code and message of a write error.

@@ -25,7 +25,12 @@ const KNOWN_IN: &[(&str, &[&str])] = &[
     ("rskafka", &["broker/client.rs", "broker/failure.rs"]),
     (
         "mongodb",
-        &["store/client.rs", "store/failure.rs", "store/pool.rs"],
+        &[
+            "store/client.rs",
+            "store/failure.rs",
+            "store/insert.rs",
+            "store/pool.rs",
+        ],
     ),
     (
         "testcontainers",
