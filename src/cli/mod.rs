@@ -13,6 +13,7 @@
 //! | `environment/` | the variables of the process and of `.env` |
 //! | `remote.rs` | servers that are used only if they are named |
 //! | `sides.rs` | the command lines of the trials of `ab` |
+//! | `combinations.rs` | the command lines of the trials of `sweep` |
 //! | `again.rs` | options of an earlier run |
 //! | `scenario.rs` | reading a scenario |
 //! | `origin.rs` | the source of each option, for errors |
@@ -24,6 +25,7 @@
 
 mod again;
 mod args;
+mod combinations;
 mod environment;
 mod error;
 mod help;
@@ -89,6 +91,10 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
             let command = sides::ab(&ab, arguments, environment)?;
             let (ui, web) = (ab.output.ui, None);
             Resolved::Run(command, View { ui, web })
+        }
+        CommandArgs::Sweep(mut sweep) => {
+            let command = combinations::sweep(&sweep, arguments, environment)?;
+            Resolved::Run(command, View::of(&mut sweep.simulate.output))
         }
         other => resolve::command(other, &origins, environment)?,
     };

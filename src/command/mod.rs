@@ -1,8 +1,10 @@
 //! One file per command. Each runs with its settings and returns an exit status.
 //!
-//! `workload.rs` is shared by `simulate` and `produce`, `judge.rs` by comparisons.
+//! `workload.rs` is shared by the commands that emit, `trials/` by those with several trials, `judge.rs`
+//! by comparisons.
 
 mod ab;
+mod capacity;
 mod clean;
 mod consume;
 mod dataset;
@@ -13,14 +15,17 @@ mod manual;
 mod produce;
 mod report;
 mod simulate;
+mod sweep;
+mod trials;
 mod up;
 mod workload;
 
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
-    AbSettings, CleanSettings, CompareSettings, ConsumeSettings, ExportSettings, GenerateSettings,
-    InspectSettings, Invocation, ManualSettings, MergeSettings, PageSettings, ProduceSettings,
-    ReportSettings, SchemaSettings, ShowSettings, SimulateSettings, UpSettings,
+    AbSettings, CapacitySettings, CleanSettings, CompareSettings, ConsumeSettings, ExportSettings,
+    GenerateSettings, InspectSettings, Invocation, ManualSettings, MergeSettings, PageSettings,
+    ProduceSettings, ReportSettings, SchemaSettings, ShowSettings, SimulateSettings, SweepSettings,
+    UpSettings,
 };
 use crate::summary::{check_outputs, record_failure};
 use crate::terminal::Terminal;
@@ -36,6 +41,10 @@ pub enum Command {
     Produce(Box<ProduceSettings>),
     /// `convoy consume`.
     Consume(Box<ConsumeSettings>),
+    /// `convoy capacity`.
+    Capacity(Box<CapacitySettings>),
+    /// `convoy sweep`.
+    Sweep(Box<SweepSettings>),
     /// `convoy report merge`.
     MergeReports(Box<MergeSettings>),
     /// `convoy report compare`.
@@ -104,6 +113,8 @@ fn dispatch(
         Command::Ab(settings) => ab::run(settings, invocation, terminal),
         Command::Produce(settings) => produce::run(settings, invocation, terminal),
         Command::Consume(settings) => consume::run(settings, invocation, terminal),
+        Command::Capacity(settings) => capacity::run(settings, invocation, terminal),
+        Command::Sweep(settings) => sweep::run(settings, invocation, terminal),
         Command::MergeReports(settings) => report::merge(settings, invocation, terminal),
         Command::CompareReports(settings) => report::compare(settings, terminal),
         Command::ExportReports(settings) => report::export(settings, terminal),

@@ -53,7 +53,10 @@ pub use events::EventLog;
 pub use files::{Error, PartialFile, RunDirectory, save_comparison, save_report};
 pub use finding::{Confidence, Finding, findings};
 pub use history::History;
-pub use html::{Age, LivePage, LiveTable, tables_page, vehicle_detail, vehicle_failure};
+pub use html::{
+    Age, LivePage, LiveTable, START as PAGE_START, page_head, svg, tables_page, vehicle_detail,
+    vehicle_failure,
+};
 pub use json::write as write_json;
 pub use latency_log::LatencyLog;
 pub use machine::{BuildProfile, Machine};

@@ -4,6 +4,7 @@
 //! are the names of the flags in `snake_case`, units last.
 
 mod ab;
+mod capacity;
 mod choices;
 mod consume;
 mod groups;
@@ -14,9 +15,11 @@ mod report;
 mod serialize;
 mod servers;
 mod simulate;
+mod sweep;
 mod tools;
 
 pub use ab::{AbSettings, Program, Side};
+pub use capacity::CapacitySettings;
 pub use choices::{Backend, ComparisonFormat, Encoding, ExportForm, FailOn, Format, Sink};
 pub use consume::ConsumeSettings;
 pub use groups::{PublishSettings, ReportSettings, WriterSettings};
@@ -28,6 +31,7 @@ pub use report::{
 };
 pub use servers::{BrokerChoice, ExternalBroker, ExternalRegistry, ServerOrigins, StoreChoice};
 pub use simulate::SimulateSettings;
+pub use sweep::{Combination, SweepSettings};
 pub use tools::{
     Access, Advertised, CleanSettings, GenerateSettings, InspectSettings, LoadFile, ManualSettings,
     NewTopic, Published, SchemaSettings, UpSettings,

@@ -10,13 +10,15 @@ const SCREEN: usize = 40;
 const WIDTH: usize = 100;
 
 /// Every subcommand, and convoy itself.
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 23] = [
     "",
     "simulate",
     "ab",
     "up",
     "produce",
     "consume",
+    "capacity",
+    "sweep",
     "report",
     "report compare",
     "report merge",
@@ -35,11 +37,12 @@ const COMMANDS: [&str; 21] = [
 ];
 
 /// Options without a variable.
-const WITHOUT_VARIABLE: [&str; 9] = [
+const WITHOUT_VARIABLE: [&str; 10] = [
     "--help",
     "--version",
     "--dir",
     "--output <FILE>",
+    "--over",
     "--with",
     "--a <",
     "--b <",
@@ -161,8 +164,9 @@ fn short_help_of_convoy_names_commands_and_exit_codes() {
                    COMMAND
       produce      Emit a fleet, or a part of it, into an existing broker
       consume      Consume from an existing broker into an existing store, as a member of a group
-      ab           Compare two settings or executables in turns on one machine: slower, faster, the
-                   same?
+      capacity     Find the most vehicles within a limit of the end-to-end p99, without loss
+      sweep        Try combinations of settings, and recommend the best
+      ab           Compare two settings or executables, in turns on one machine
       report       Show or compare reports, or join the reports of several processes
       dataset      Inspect or generate datasets
       doctor       Check this machine; exit with 3 if `simulate` with these options would not run

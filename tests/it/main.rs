@@ -34,6 +34,7 @@ mod readme;
 mod records;
 mod reports;
 mod screens;
+mod searches;
 mod secrets;
 mod serving;
 mod simulate;

@@ -1,5 +1,6 @@
 //! Options → settings: addresses, defaults that depend on other options, and checks across options.
 
+mod capacity;
 mod command;
 mod commands;
 mod groups;
