@@ -42,6 +42,7 @@ const WITHOUT_VARIABLE: [&str; 10] = [
     "--version",
     "--dir",
     "--output <FILE>",
+    "--over",
     "--with",
     "--a <",
     "--b <",
