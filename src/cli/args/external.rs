@@ -17,7 +17,12 @@ pub struct ConsumerArgs {
     /// With `external` it is your own: convoy emits the readings with their identity in the payload,
     /// and audits `--collection` of `--database`: what is missing, duplicated, corrupt or reordered.
     /// With the embedded store it also measures the latency until each document is durable.
-    #[arg(long, value_name = "KIND", default_value = "convoy")]
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "convoy",
+        hide_short_help = true
+    )]
     pub consumer: ConsumerKind,
 
     /// Command that runs the external consumer, such as `python consumer.py`.
