@@ -13,13 +13,15 @@
 //! ```text
 //!        fuzz ─▶ dataset, proxy, record, registry
 //!     program ─▶ cli, command, error, host, settings, terminal, text
-//!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, report, settings, store, suggest, terminal, web
-//!     command ─▶ audit, broker, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, registry, report, run_id, settings, store, summary, terminal, text, trial, web
+//!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, report, settings, store, suggest, sweep, terminal, web
+//!     command ─▶ audit, broker, capacity, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, registry, report, run_id, settings, store, summary, sweep, terminal, text, trial, web
+//!    capacity ─▶ cause, measure, report, string_enum, text, trial
 //!       trial ─▶ broker, cause, error, faults, host, measure, pipeline, report, run_id, settings, store, summary, terminal
 //!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal, web
 //!      run_id ─▶ report
 //!        host ─▶ broker, cause, containers, error, faults, fleet, load, measure, pipeline, platform, proxy, record, registry, report, settings, store, terminal
-//!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum, web
+//!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum, sweep, web
+//!       sweep ─▶ load, string_enum, text
 //!       error ─▶ containers, dataset, faults, pipeline, registry, report, web
 //!      report ─▶ audit, measure, record, text
 //!    pipeline ─▶ audit, broker, cause, containers, dataset, faults, fleet, load, measure, record, registry, store, string_enum
@@ -37,6 +39,7 @@
 
 pub mod audit;
 pub mod broker;
+pub mod capacity;
 pub mod cause;
 mod cli;
 mod command;
@@ -63,6 +66,7 @@ pub mod store;
 mod string_enum;
 mod suggest;
 pub mod summary;
+pub mod sweep;
 pub mod terminal;
 pub mod text;
 pub mod trial;

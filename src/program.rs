@@ -72,8 +72,14 @@ fn run(command: &Command, invocation: &Invocation, terminal: &Terminal) -> ExitS
     reason = "the environment can be changed safely only while the process has one thread"
 )]
 fn adopt_engine(command: &Command, invocation: &Invocation) {
-    let Command::Simulate(settings) = command else {
-        return;
+    let settings = match command {
+        Command::Simulate(settings) => &**settings,
+        Command::Capacity(settings) => &settings.simulate,
+        Command::Sweep(settings) => match settings.combinations.first() {
+            Some(first) => &first.simulate,
+            None => return,
+        },
+        _ => return,
     };
     if let Some(address) = backend::engine_address(settings, &invocation.docker_env) {
         // SAFETY: this is the only thread. `main` has started none, the search for the engine has

@@ -138,6 +138,18 @@ pub enum Error {
     /// Faults need servers.
     #[error("`--faults` cannot be used with `--sink null`")]
     FaultsWithoutPipeline,
+    /// `capacity` varies the load itself.
+    #[error("`{option}` cannot be used with `capacity`: {reason}")]
+    NotForCapacity {
+        option: &'static str,
+        reason: &'static str,
+    },
+    /// A setting that `sweep` cannot vary.
+    #[error("`{option}` cannot be varied")]
+    NotForSweep { option: String },
+    /// A sweep would take too long.
+    #[error("more than {most} combinations")]
+    TooManyCombinations { most: usize },
     /// A fault that the consumer of the run cannot have.
     #[error("the fault `{fault}` cannot be injected: {because}")]
     FaultOfConsumer {
@@ -218,10 +230,6 @@ impl Error {
             Self::UnknownKey { .. } => {
                 "use the options of `convoy simulate --help` without their dashes".to_owned()
             }
-            Self::MissingCredentials { .. } => {
-                "set `CONVOY_BROKER_USERNAME` and `CONVOY_BROKER_PASSWORD`, in the environment or in `.env`"
-                    .to_owned()
-            }
             Self::NotAValue { .. } => "write a text, a number or a boolean".to_owned(),
             Self::ReadEnvironmentFile { .. } => {
                 "pass a readable file: `--env-file FILE`, or none: `--no-env-file`".to_owned()
@@ -242,14 +250,10 @@ impl Error {
             Self::AddressWithBackend { option, .. } => format!(
                 "remove the address, or pass `--backend external`, or mix kinds with `--{option} embedded`"
             ),
-            Self::MissingAddress { option: "broker" }
-            | Self::MissingEndpoint { option: "broker" } => {
-                "pass `--broker HOST:PORT`, or set `CONVOY_BROKER` or `BOOTSTRAP_SERVER`".to_owned()
-            }
-            Self::MissingAddress { .. } | Self::MissingEndpoint { .. } => {
-                "pass `--store mongodb://HOST:PORT`, or set `CONVOY_STORE` or `MONGO_DB_URL`"
-                    .to_owned()
-            }
+            Self::MissingCredentials { .. }
+            | Self::MissingAddress { .. }
+            | Self::MissingEndpoint { .. }
+            | Self::MissingRegistry => self.missing_hint().to_owned(),
             Self::SessionTimeoutTooShort { .. } => "increase `--session-timeout`".to_owned(),
             Self::NotEmbedded { option, server, .. } => {
                 format!("remove `--{option}`, or pass `--{server} embedded`")
@@ -257,11 +261,10 @@ impl Error {
             Self::IdleConsumers { partitions, .. } => format!(
                 "each consumer needs a partition: pass `--consumers {partitions}`, or increase `--partitions`"
             ),
-            Self::MissingRegistry => {
-                "set `CONVOY_REGISTRY_URL` or `ENDPOINT_SCHEMA_URL`, or pass `--encoding json`"
-                    .to_owned()
-            }
             Self::NoOrder { .. } => "remove the fault, or pass `--key vehicle`".to_owned(),
+            Self::NotForCapacity { .. }
+            | Self::NotForSweep { .. }
+            | Self::TooManyCombinations { .. } => self.search_hint().to_owned(),
             Self::FaultsWithoutPipeline => "remove one of the two options".to_owned(),
             Self::FaultOfConsumer { .. } => "remove the fault from `--faults`".to_owned(),
             Self::Unfitting { option, .. } => format!("remove `--{option}`"),
@@ -271,5 +274,37 @@ impl Error {
             Self::HalfCredentials { absent, .. } => format!("set `{absent}` too"),
         };
         Some(hint)
+    }
+
+    /// Returns the hint of an error about a server of which something is missing.
+    fn missing_hint(&self) -> &'static str {
+        match self {
+            Self::MissingCredentials { .. } => {
+                "set `CONVOY_BROKER_USERNAME` and `CONVOY_BROKER_PASSWORD`, in the environment or in `.env`"
+            }
+            Self::MissingRegistry => {
+                "set `CONVOY_REGISTRY_URL` or `ENDPOINT_SCHEMA_URL`, or pass `--encoding json`"
+            }
+            Self::MissingAddress { option: "broker" }
+            | Self::MissingEndpoint { option: "broker" } => {
+                "pass `--broker HOST:PORT`, or set `CONVOY_BROKER` or `BOOTSTRAP_SERVER`"
+            }
+            _ => "pass `--store mongodb://HOST:PORT`, or set `CONVOY_STORE` or `MONGO_DB_URL`",
+        }
+    }
+
+    /// Returns the hint of an error of `capacity` or `sweep`.
+    fn search_hint(&self) -> &'static str {
+        match self {
+            Self::NotForCapacity {
+                option: "--max-vehicles",
+                ..
+            } => "pass a larger `--max-vehicles`, or a smaller `--vehicles`",
+            Self::NotForSweep { .. } => {
+                "pass an option of the load or the pipeline and its values: `--over linger=1ms,5ms`"
+            }
+            Self::TooManyCombinations { .. } => "pass fewer values, or make several sweeps",
+            _ => "remove it, and set the rate of one vehicle: `--rate 1`",
+        }
     }
 }

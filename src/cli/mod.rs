@@ -12,6 +12,7 @@
 //! | `sources.rs` | precedence: flags, environment variables, scenario, defaults |
 //! | `environment/` | the variables of the process and of `.env` |
 //! | `remote.rs` | servers that are used only if they are named |
+//! | `combinations.rs` | the command lines of the trials of `sweep` |
 //! | `again.rs` | options of an earlier run |
 //! | `scenario.rs` | reading a scenario |
 //! | `origin.rs` | the source of each option, for errors |
@@ -23,6 +24,7 @@
 
 mod again;
 mod args;
+mod combinations;
 mod environment;
 mod error;
 mod help;
@@ -41,8 +43,8 @@ use convoy_server_kit::redact_uri;
 use crate::command::Command;
 use crate::settings::Invocation;
 use crate::terminal::{Ui, Verbosity};
-use args::VerbosityArgs;
-use resolve::Resolved;
+use args::{CommandArgs, VerbosityArgs};
+use resolve::{Resolved, View};
 use sources::Stop;
 
 pub use environment::Environment;
@@ -82,7 +84,14 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
         Err(Stop::Help) => return Ok(Request::Help(help::requested(arguments))),
         Err(Stop::Error(error)) => return Err(error),
     };
-    let (command, view) = match resolve::command(args.command, &origins, environment)? {
+    let resolved = match args.command {
+        CommandArgs::Sweep(mut sweep) => {
+            let command = combinations::sweep(&sweep, arguments, environment)?;
+            Resolved::Run(command, View::of(&mut sweep.simulate.output))
+        }
+        other => resolve::command(other, &origins, environment)?,
+    };
+    let (command, view) = match resolved {
         Resolved::Run(command, view) => (command, view),
         Resolved::Show(text) => return Ok(Request::Show(text)),
     };

@@ -251,6 +251,15 @@ pub(super) fn replica_set(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Parses a precision from 1 % to 50 % as a share.
+pub(super) fn precision(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').map(|number| number.trim().parse());
+    match number {
+        Some(Ok(percent)) if (1.0..=50.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("expected a percentage from `1%` to `50%`".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

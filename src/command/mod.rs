@@ -1,7 +1,8 @@
 //! One file per command. Each runs with its settings and returns an exit status.
 //!
-//! `workload.rs` is shared by `simulate` and `produce`.
+//! `workload.rs` is shared by the commands that emit, `trials/` by those with several trials.
 
+mod capacity;
 mod clean;
 mod consume;
 mod dataset;
@@ -11,14 +12,16 @@ mod manual;
 mod produce;
 mod report;
 mod simulate;
+mod sweep;
+mod trials;
 mod up;
 mod workload;
 
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
-    CleanSettings, ConsumeSettings, ExportSettings, GenerateSettings, InspectSettings, Invocation,
-    ManualSettings, MergeSettings, PageSettings, ProduceSettings, ReportSettings, SchemaSettings,
-    ShowSettings, SimulateSettings, UpSettings,
+    CapacitySettings, CleanSettings, ConsumeSettings, ExportSettings, GenerateSettings,
+    InspectSettings, Invocation, ManualSettings, MergeSettings, PageSettings, ProduceSettings,
+    ReportSettings, SchemaSettings, ShowSettings, SimulateSettings, SweepSettings, UpSettings,
 };
 use crate::summary::{check_outputs, record_failure};
 use crate::terminal::Terminal;
@@ -32,6 +35,10 @@ pub enum Command {
     Produce(Box<ProduceSettings>),
     /// `convoy consume`.
     Consume(Box<ConsumeSettings>),
+    /// `convoy capacity`.
+    Capacity(Box<CapacitySettings>),
+    /// `convoy sweep`.
+    Sweep(Box<SweepSettings>),
     /// `convoy report merge`.
     MergeReports(Box<MergeSettings>),
     /// `convoy report show`.
@@ -97,6 +104,8 @@ fn dispatch(
         Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
         Command::Produce(settings) => produce::run(settings, invocation, terminal),
         Command::Consume(settings) => consume::run(settings, invocation, terminal),
+        Command::Capacity(settings) => capacity::run(settings, invocation, terminal),
+        Command::Sweep(settings) => sweep::run(settings, invocation, terminal),
         Command::MergeReports(settings) => report::merge(settings, invocation, terminal),
         Command::ExportReports(settings) => report::export(settings, terminal),
         Command::WritePages(settings) => report::write_pages(settings, terminal),

@@ -157,6 +157,17 @@ impl RunDirectory {
     }
 }
 
+impl RunDirectory {
+    /// Writes a file beside the report and returns its path.
+    pub fn add(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut PartialFile) -> io::Result<()>,
+    ) -> Result<PathBuf, Error> {
+        write_file(&self.path, name, write)
+    }
+}
+
 /// Writes `report.html` and returns its path.
 pub fn write_page(directory: &Path, report: &Report, history: &History) -> Result<PathBuf, Error> {
     write_file(directory, "report.html", |file| {

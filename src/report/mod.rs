@@ -51,7 +51,10 @@ pub use external::{ConsumerExit, ExitCause, External};
 pub use files::{Error, PartialFile, RunDirectory};
 pub use finding::{Confidence, Finding, findings};
 pub use history::History;
-pub use html::{Age, LivePage, LiveTable, tables_page, vehicle_detail, vehicle_failure};
+pub use html::{
+    Age, LivePage, LiveTable, START as PAGE_START, page_head, svg, tables_page, vehicle_detail,
+    vehicle_failure,
+};
 pub use json::write as write_json;
 pub use latency_log::LatencyLog;
 pub use machine::{BuildProfile, Machine};

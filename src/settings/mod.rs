@@ -3,6 +3,7 @@
 //! Settings need no environment and no flags to be understood. They serialize into the report: keys
 //! are the names of the flags in `snake_case`, units last.
 
+mod capacity;
 mod choices;
 mod consume;
 mod consumer;
@@ -14,8 +15,10 @@ mod report;
 mod serialize;
 mod servers;
 mod simulate;
+mod sweep;
 mod tools;
 
+pub use capacity::CapacitySettings;
 pub use choices::{Backend, Encoding, ExportForm, Format, Sink};
 pub use consume::ConsumeSettings;
 pub use consumer::{ConsumerKind, ConsumerSettings};
@@ -26,6 +29,7 @@ pub use produce::ProduceSettings;
 pub use report::{ExportSettings, MergeSettings, PageSettings, ShowSettings};
 pub use servers::{BrokerChoice, ExternalBroker, ExternalRegistry, ServerOrigins, StoreChoice};
 pub use simulate::SimulateSettings;
+pub use sweep::{Combination, SweepSettings};
 pub use tools::{
     Access, Advertised, CleanSettings, GenerateSettings, InspectSettings, LoadFile, ManualSettings,
     NewTopic, Published, SchemaSettings, UpSettings,

@@ -78,6 +78,13 @@ pub fn start_logging(terminal: &Terminal, path: &Path, filter: Option<&str>) {
     }
 }
 
+/// Starts logging to stderr alone. Only the first call in a process has an effect.
+pub fn start_logging_to_stderr(terminal: &Terminal) {
+    let subscriber = Registry::default().with(to_stderr(terminal));
+    // Fails if logging has started already.
+    let _started = tracing::subscriber::set_global_default(subscriber);
+}
+
 fn file_filter(filter: Option<&str>) -> (EnvFilter, Option<&str>) {
     match filter.map(|text| (text, EnvFilter::try_new(text))) {
         Some((_, Ok(parsed))) => (parsed, None),

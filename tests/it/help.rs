@@ -10,12 +10,14 @@ const SCREEN: usize = 40;
 const WIDTH: usize = 100;
 
 /// Every subcommand, and convoy itself.
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 21] = [
     "",
     "simulate",
     "up",
     "produce",
     "consume",
+    "capacity",
+    "sweep",
     "report",
     "report merge",
     "report show",
@@ -33,7 +35,7 @@ const COMMANDS: [&str; 19] = [
 ];
 
 /// Options without a variable.
-const WITHOUT_VARIABLE: [&str; 4] = ["--help", "--version", "--dir", "--output <FILE>"];
+const WITHOUT_VARIABLE: [&str; 5] = ["--help", "--version", "--dir", "--output <FILE>", "--over"];
 
 fn help(line: &str) -> String {
     let outcome = Place::empty().convoy(line);
@@ -149,6 +151,8 @@ fn short_help_of_convoy_names_commands_and_exit_codes() {
                    COMMAND
       produce      Emit a fleet, or a part of it, into an existing broker
       consume      Consume from an existing broker into an existing store, as a member of a group
+      capacity     Find the most vehicles within a limit of the end-to-end p99, without loss
+      sweep        Try combinations of settings, and recommend the best
       report       Show reports, or join the reports of several processes
       dataset      Inspect or generate datasets
       doctor       Check this machine; exit with 3 if `simulate` with these options would not run

@@ -33,6 +33,7 @@ mod readme;
 mod records;
 mod reports;
 mod screens;
+mod searches;
 mod secrets;
 mod serving;
 mod simulate;

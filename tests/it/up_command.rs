@@ -270,6 +270,20 @@ fn servers_end_with_the_parent() {
 }
 
 #[test]
+fn log_file_is_written_on_request_alone() {
+    for (level, files) in [(None, 0), (Some("debug"), 1)] {
+        let mut place = Place::empty();
+        if let Some(level) = level {
+            place = place.variable("CONVOY_LOG", level);
+        }
+        let outcome = around(&place, "", "rm script.sh; exit 3");
+        assert_eq!(outcome.code, 3, "{outcome}");
+        let left = fs::read_dir(place.path(".")).unwrap().count();
+        assert_eq!(left, files, "{outcome}");
+    }
+}
+
+#[test]
 fn twenty_at_once_do_not_disturb_each_other() {
     let names = "$BOOTSTRAP_SERVER $ENDPOINT_SCHEMA_URL ${MONGO_DB_URL##*@}";
     let places: Vec<Place> = (0..20).map(|_| Place::empty()).collect();

@@ -23,7 +23,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use convoy_server_kit::disk;
+use convoy_server_kit::{Attempts, disk};
 use kafka_protocol::error::ResponseError;
 use tracing::warn;
 use uuid::Uuid;
@@ -61,6 +61,7 @@ pub struct Cluster {
     id: String,
     advertised: (String, u16),
     credentials: Credentials,
+    attempts: Attempts,
     groups: Coordinator,
     transactions: transactions::Coordinator,
     producer_ids: ProducerIds,
@@ -112,6 +113,7 @@ impl Cluster {
         let cluster = Self {
             advertised: settings.advertised.clone().unwrap_or_else(own_address),
             credentials: Credentials::new(&settings.users),
+            attempts: Attempts::default(),
             settings,
             id,
             groups,
@@ -150,6 +152,11 @@ impl Cluster {
 
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Returns the logins that failed lately.
+    pub fn attempts(&self) -> &Attempts {
+        &self.attempts
     }
 
     pub fn credentials(&self) -> &Credentials {

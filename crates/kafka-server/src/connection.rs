@@ -7,13 +7,15 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
-use convoy_server_kit::Limits;
 #[cfg(feature = "tls")]
 use convoy_server_kit::tls;
+use convoy_server_kit::{Exhausted, FrameMemory, Guest, RunClock, Share, nanos};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -21,12 +23,22 @@ use crate::api::{self, Client, Next};
 use crate::auth::Session;
 use crate::cluster::Cluster;
 use crate::frame::{self, Input};
+use crate::memory::{Bounds, ResponseMemory};
 
 /// A larger response buffer is freed after use.
 const RETAINED_BYTES: usize = 8 * 1024 * 1024;
 
 /// Limit on a frame before the client has authenticated.
 const UNAUTHENTICATED_FRAME_BYTES: usize = 64 * 1024;
+
+/// Time limit for a client to log in, or to send its first request if there are no users.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time limit for a whole frame, from its first byte on.
+const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection that is idle for this long gives back the memory of its buffers.
+const BUFFER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The reason why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +51,15 @@ pub enum Ended {
     /// The client neither sent nor received anything within the limit.
     #[error("the client was idle for too long")]
     Idle,
+    /// The client did not log in, or sent no request.
+    #[error("the client did not log in within {} s", LOGIN_TIMEOUT.as_secs())]
+    Login,
+    /// A frame did not arrive completely, or was not received, while others needed its memory.
+    #[error("the client was too slow with a frame")]
+    Slow,
+    /// The frames of all connections together took too much memory.
+    #[error("too many large frames were in transfer")]
+    Memory(#[from] Exhausted),
     /// The client disconnected within a request.
     #[error("the client disconnected within a request")]
     Torn,
@@ -62,58 +83,100 @@ struct Connection<S> {
     peer: IpAddr,
     session: Session,
     input: Input,
+    /// Memory of the frame in `input`.
+    share: Option<Share>,
     output: BytesMut,
-    limits: Limits,
+    response_memory: ResponseMemory,
+    bounds: Arc<Bounds>,
+    guest: Arc<Guest>,
+    clock: RunClock,
+    /// When the client must have logged in, on the clock.
+    login_deadline: Option<u64>,
     /// Cancelled when the server stops or the client leaves, to end long waits.
     interrupted: CancellationToken,
 }
 
-/// Serves an accepted connection, after the handshake if TLS is enabled.
+/// Serves an accepted connection, after the handshake if TLS is enabled. It waits for a place among all
+/// connections first.
 pub async fn accept(
     cluster: Arc<Cluster>,
+    bounds: Arc<Bounds>,
     stream: TcpStream,
-    limits: Limits,
     stopping: CancellationToken,
 ) {
     let peer = match stream.peer_addr() {
         Ok(peer) => peer.ip(),
         Err(error) => return debug!(%error, "a client disconnected at once"),
     };
+    let place = tokio::select! {
+        () = stopping.cancelled() => return,
+        place = bounds.connections.enter() => place,
+    };
+    let guest = Arc::clone(place.guest());
+    let serving = accept_in_place(cluster, bounds, stream, Arrival { peer, guest }, stopping);
+    tokio::select! {
+        biased;
+        () = serving => {}
+        () = place.guest().evicted() => {
+            debug!(%peer, "closed an idle connection in favour of another");
+        }
+    }
+}
+
+/// Who connected.
+struct Arrival {
+    peer: IpAddr,
+    guest: Arc<Guest>,
+}
+
+async fn accept_in_place(
+    cluster: Arc<Cluster>,
+    bounds: Arc<Bounds>,
+    stream: TcpStream,
+    arrival: Arrival,
+    stopping: CancellationToken,
+) {
     #[cfg(feature = "tls")]
     if let Some(tls) = cluster.settings().tls.clone() {
         return match tls::accept(tls, stream).await {
-            Ok(stream) => serve(cluster, stream, peer, limits, stopping).await,
-            Err(error) => info!(%peer, %error, "the TLS handshake failed"),
+            Ok(stream) => serve(cluster, bounds, stream, arrival, stopping).await,
+            Err(error) => info!(peer = %arrival.peer, %error, "the TLS handshake failed"),
         };
     }
-    serve(cluster, stream, peer, limits, stopping).await;
+    serve(cluster, bounds, stream, arrival, stopping).await;
 }
 
 /// Serves a connection until the client leaves, the client violates the protocol or the server
 /// stops.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
     cluster: Arc<Cluster>,
+    bounds: Arc<Bounds>,
     stream: S,
-    peer: IpAddr,
-    limits: Limits,
+    Arrival { peer, guest }: Arrival,
     stopping: CancellationToken,
 ) {
     let counted = Arc::clone(&cluster);
     let _open = counted.traffic().open();
     let session = Session::new(cluster.credentials());
     let frame_bytes = if session.authenticated() {
-        limits.frame_bytes
+        bounds.limits.frame_bytes
     } else {
-        limits.frame_bytes.min(UNAUTHENTICATED_FRAME_BYTES)
+        bounds.limits.frame_bytes.min(UNAUTHENTICATED_FRAME_BYTES)
     };
+    let clock = RunClock::start();
     let mut connection = Connection {
         cluster,
         session,
         stream,
         peer,
         input: Input::new(frame_bytes),
+        share: None,
         output: BytesMut::new(),
-        limits,
+        response_memory: ResponseMemory::new(Arc::clone(&bounds.responses)),
+        bounds,
+        guest,
+        clock,
+        login_deadline: Some(clock.now() + nanos(LOGIN_TIMEOUT)),
         interrupted: stopping.child_token(),
     };
     match connection.run(&stopping).await {
@@ -145,21 +208,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             let next = self.answer(&frame).await?;
             self.cluster.traffic().answered();
             self.input.recycle(frame);
+            self.share = None;
             self.send().await?;
             if next == Next::Close {
                 return Ok(());
             }
-            if self.session.authenticated() {
-                self.input.set_limit(self.limits.frame_bytes);
-            }
+            self.note_login();
+        }
+    }
+
+    /// Applies the limits of clients that have logged in, or of those that have not.
+    fn note_login(&mut self) {
+        if self.session.authenticated() {
+            self.input.set_limit(self.bounds.limits.frame_bytes);
+            self.login_deadline = None;
+            self.guest.trust();
+        } else if self.login_deadline.is_none() {
+            self.login_deadline = Some(self.clock.now() + nanos(LOGIN_TIMEOUT));
         }
     }
 
     /// Returns the next frame; `None` if the client left after a complete one.
     async fn receive(&mut self) -> Result<Option<BytesMut>, Ended> {
+        let began = self.clock.now();
+        let mut frame_deadline = None;
+        let mut released = false;
         loop {
             let frame = self.input.next_frame();
             if let Some(frame) = frame.map_err(|source| Ended::Frame { source })? {
+                self.share.iter().for_each(Share::completed);
                 return Ok(Some(frame));
             }
             if self.input.ended() {
@@ -169,17 +246,77 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     Ok(None)
                 };
             }
-            tokio::time::timeout(self.limits.idle, self.input.fill(&mut self.stream))
-                .await
-                .map_err(|_elapsed| Ended::Idle)?
-                .map_err(|source| Ended::Stream { source })?;
+            if self.input.torn() {
+                self.reserve().await?;
+                let now = self.clock.now();
+                frame_deadline.get_or_insert(now + nanos(FRAME_TIMEOUT));
+            }
+            let idle = (
+                began.saturating_add(nanos(self.bounds.limits.idle)),
+                Ended::Idle,
+            );
+            let frame = frame_deadline.map(|deadline| (deadline, Ended::Slow));
+            let login = self.login_deadline.map(|deadline| (deadline, Ended::Login));
+            let limits = [Some(idle), frame, login].into_iter().flatten();
+            let (deadline, late) = limits
+                .min_by_key(|(deadline, _)| *deadline)
+                .ok_or(Ended::Idle)?;
+            if !released && !self.input.torn() {
+                let pause = self.until(deadline).min(BUFFER_TIMEOUT);
+                if let Ok(filled) = timeout(pause, self.input.fill(&mut self.stream)).await {
+                    filled.map_err(|source| Ended::Stream { source })?;
+                    continue;
+                }
+                self.input.release();
+                self.output = BytesMut::new();
+                released = true;
+            }
+            self.fill(deadline).await.unwrap_or(Err(late))?;
         }
     }
 
+    /// Waits for the memory of a large frame that has begun.
+    async fn reserve(&mut self) -> Result<(), Ended> {
+        if self.share.is_none()
+            && let Some(bytes) = self
+                .input
+                .expected()
+                .filter(|bytes| *bytes > FrameMemory::SMALL)
+        {
+            self.share = self.bounds.requests.reserve(bytes).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns how long it is until a time on the clock.
+    fn until(&self, deadline: u64) -> Duration {
+        Duration::from_nanos(deadline.saturating_sub(self.clock.now()))
+    }
+
+    /// Receives more bytes; `None` if none came before the deadline.
+    async fn fill(&mut self, deadline: u64) -> Option<Result<(), Ended>> {
+        let filled = timeout(self.until(deadline), self.input.fill(&mut self.stream));
+        let filled = match &self.share {
+            None => filled.await,
+            Some(share) => tokio::select! {
+                biased;
+                filled = filled => {
+                    share.moved();
+                    filled
+                }
+                () = share.evicted() => return Some(Err(Ended::Slow)),
+            },
+        };
+        let filled = filled.ok()?;
+        Some(filled.map_err(|source| Ended::Stream { source }))
+    }
+
     async fn answer(&mut self, frame: &[u8]) -> Result<Next, Ended> {
+        let _busy = self.guest.busy();
         let client = Client {
             id: "",
             address: self.peer,
+            response_memory: &self.response_memory,
             interrupted: &self.interrupted,
         };
         let answer = api::answer(
@@ -211,15 +348,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if self.output.is_empty() {
             return Ok(());
         }
+        let share = self.response_memory.take();
         let sent = async {
-            self.stream.write_all(&self.output).await?;
+            let mut rest = &self.output[..];
+            while !rest.is_empty() {
+                let written = self.stream.write(rest).await?;
+                if written == 0 {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
+                rest = &rest[written..];
+                share.iter().for_each(Share::moved);
+            }
             // TLS buffers what the socket did not accept at once.
             self.stream.flush().await
         };
-        tokio::time::timeout(self.limits.idle, sent)
-            .await
-            .map_err(|_elapsed| Ended::Idle)?
-            .map_err(|source| Ended::Stream { source })?;
+        let evicted = async {
+            match &share {
+                Some(share) => share.evicted().await,
+                None => std::future::pending().await,
+            }
+        };
+        let sent = timeout(self.bounds.limits.idle, sent);
+        tokio::select! {
+            biased;
+            sent = sent => sent
+                .map_err(|_elapsed| Ended::Idle)?
+                .map_err(|source| Ended::Stream { source })?,
+            () = evicted => return Err(Ended::Slow),
+        }
         self.output.clear();
         if self.output.capacity() > RETAINED_BYTES {
             self.output = BytesMut::new();

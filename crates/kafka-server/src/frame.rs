@@ -69,6 +69,19 @@ impl Input {
         }
     }
 
+    /// Returns the bytes of the frame that has begun, with its length, if that has arrived.
+    pub fn expected(&self) -> Option<usize> {
+        let length = self.frame_length().ok()??;
+        Some(length.saturating_add(LENGTH_BYTES))
+    }
+
+    /// Frees the memory that is kept for the next frame.
+    pub fn release(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+    }
+
     /// Receives more bytes. Cancel safe: no bytes are lost.
     pub async fn fill<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
         if self.buffer.is_empty() && self.buffer.capacity() > RETAINED_BYTES {

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use convoy_server_kit::User;
 use convoy_server_kit::fuzz::Target;
+use convoy_server_kit::{FrameMemory, User};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ use crate::cluster::Cluster;
 use crate::frame::Input;
 use crate::group::{self, Coordinator};
 use crate::log::Log;
+use crate::memory::ResponseMemory;
 use crate::records::{self, Demands};
 use crate::settings::Settings;
 use crate::storage::Storage;
@@ -220,9 +221,11 @@ impl Requests {
         interrupted.cancel();
         let mut session = Session::new(self.cluster.credentials());
         let mut output = BytesMut::new();
+        let response_memory = ResponseMemory::new(FrameMemory::new(1 << 30));
         let client = Client {
             id: "",
             address: Ipv4Addr::LOCALHOST.into(),
+            response_memory: &response_memory,
             interrupted: &interrupted,
         };
         let answering = api::answer(&self.cluster, &mut session, frame, &mut output, client);

@@ -78,6 +78,7 @@ pub mod fuzz;
 mod group;
 mod journal;
 mod log;
+mod memory;
 mod open_files;
 mod partition;
 mod partitioner;

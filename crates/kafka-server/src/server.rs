@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoy_server_kit::{Server, bind, unix_ms};
+use convoy_server_kit::{Connections, Limits, Server, bind, unix_ms};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -16,6 +16,7 @@ use crate::cluster::Cluster;
 use crate::cluster::TopicRef;
 use crate::connection;
 use crate::error::Error;
+use crate::memory::Bounds;
 use crate::settings::Settings;
 
 /// Interval of checks of the timeouts of transactions.
@@ -182,8 +183,14 @@ impl Serving {
         let background = CancellationToken::new();
         let timekeeper = tokio::spawn(keep_time(Arc::clone(&cluster), background.clone()));
         let served = Arc::clone(&cluster);
+        let bounds = Arc::new(Bounds::new(limits, settings.frame_memory));
+        // A connection beyond the limit is accepted, so that an idle one can be closed for it.
+        let limits = Limits {
+            connections: limits.connections + Connections::WAITING,
+            ..limits
+        };
         let server = Server::start(listener, limits, move |stream, stopping| {
-            connection::accept(Arc::clone(&served), stream, limits, stopping)
+            connection::accept(Arc::clone(&served), Arc::clone(&bounds), stream, stopping)
         })
         .map_err(|source| Error::Serve { source })?;
         Ok(Self {

@@ -54,6 +54,9 @@ pub struct Settings {
     pub faults: Option<Arc<FaultPlan>>,
     /// Limits per server and connection.
     pub limits: Limits,
+    /// Bytes that the large requests of all connections may take together, and as many for responses.
+    /// One request of the largest size must fit. [default: 512 MiB]
+    pub frame_memory: usize,
 }
 
 impl Default for Settings {
@@ -75,6 +78,7 @@ impl Default for Settings {
             tls: None,
             allow_anonymous_remote: false,
             faults: None,
+            frame_memory: 512 * 1024 * 1024,
             limits: Limits {
                 connections: 2_000,
                 frame_bytes: 100 * 1024 * 1024,

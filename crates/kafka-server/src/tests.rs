@@ -1,6 +1,7 @@
 //! The server in raw bytes.
 
 mod access;
+mod bounds;
 mod bytes;
 mod damage;
 #[cfg(feature = "tls")]

@@ -9,27 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _};
-use convoy_server_kit::Limits;
 #[cfg(feature = "tls")]
 use convoy_server_kit::tls;
+use convoy_server_kit::{Exhausted, FrameMemory, Guest, Share};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 #[cfg(feature = "tls")]
 use tracing::info;
 use tracing::{debug, warn};
 
+use crate::bounds::Bounds;
 use crate::command::{self, Call, Client, Shared};
 use crate::faults::{Fault, Interruption, Moment};
 use crate::frame::{self, Frame, HEADER_BYTES, Header, Protocol, Reply};
 use crate::left::Left;
-
-/// Bytes of a frame that does not count against the memory of all frames.
-const SMALL_FRAME: usize = 64 * 1024;
-
-/// Bytes that the large frames of all connections may take together.
-const FRAME_MEMORY: usize = 512 * 1024 * 1024;
 
 /// Bytes of a frame of a client that has not logged in.
 const FRAME_BEFORE_LOGIN: usize = 64 * 1024;
@@ -37,28 +32,15 @@ const FRAME_BEFORE_LOGIN: usize = 64 * 1024;
 /// Bytes of the largest buffer that is kept for the next frame.
 const KEPT_BUFFER: usize = 4 * 1024 * 1024;
 
-/// Time limit for a client to send the next bytes of a frame, or to receive a reply.
+/// Time limit for a whole frame, from its first byte on, and for receiving a reply.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The memory that large frames share. A frame waits for its share before it is read.
-#[derive(Debug)]
-pub struct FrameMemory(Semaphore);
+/// Time limit for a new connection to send its first frame.
+const FIRST_FRAME: Duration = Duration::from_secs(30);
 
-impl FrameMemory {
-    /// Returns memory that no frame uses.
-    pub fn new() -> Self {
-        Self(Semaphore::new(FRAME_MEMORY / 1024))
-    }
-
-    /// Waits until a frame may be read. A small one need not wait.
-    async fn reserve(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
-        if bytes <= SMALL_FRAME {
-            return None;
-        }
-        let parts = u32::try_from(bytes / 1024).unwrap_or(u32::MAX);
-        self.0.acquire_many(parts).await.ok()
-    }
-}
+/// How long a client that has not logged in may be idle. Drivers monitor a server on connections that
+/// never log in, by a command every few seconds.
+const IDLE_BEFORE_LOGIN: Duration = Duration::from_secs(120);
 
 /// Why a connection ended, for the log.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +59,8 @@ enum Ended {
     Socket(#[source] std::io::Error),
     #[error("the client was too slow")]
     Slow,
+    #[error("too many large frames were in transfer")]
+    Memory(#[from] Exhausted),
     #[error("a command panicked")]
     Panicked,
 }
@@ -90,18 +74,18 @@ pub struct Connection<S> {
     pub stream: S,
     /// The address that the client connected to.
     pub local: Option<SocketAddr>,
+    /// The address of the client.
+    pub peer: SocketAddr,
     /// Whether the client has left.
     pub left: Left,
     /// First byte of the next frame, if it came while a command was running.
     pub early: Option<u8>,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
-    /// Limits of the client.
-    pub limits: Limits,
     /// State that all connections share.
     pub shared: Arc<Shared>,
-    /// Memory that all connections share.
-    pub memory: Arc<FrameMemory>,
+    /// Places and memory that all connections share.
+    pub bounds: Arc<Bounds>,
     /// Certificate and key, for clients that begin with TLS.
     #[cfg(feature = "tls")]
     pub tls: Option<Arc<rustls::ServerConfig>>,
@@ -111,32 +95,41 @@ impl Connection<TcpStream> {
     /// Serves a client until it leaves, is idle for too long, or the server stops or crashes. With a
     /// certificate, clients may begin with TLS.
     pub async fn accept(self) {
-        let crashed = self.shared.crashed.clone();
+        let (crashed, stopping) = (self.shared.crashed.clone(), self.stopping.clone());
+        let (id, bounds) = (self.id, Arc::clone(&self.bounds));
+        let place = tokio::select! {
+            () = stopping.cancelled() => return,
+            place = bounds.connections.enter() => place,
+        };
+        let guest = Arc::clone(place.guest());
         let serve = async {
             #[cfg(feature = "tls")]
             if let Some(tls) = self.tls.clone() {
-                return self.accept_tls_or_plain(tls).await;
+                return self.accept_tls_or_plain(tls, guest).await;
             }
-            self.run().await;
+            self.run(guest).await;
         };
         tokio::select! {
             () = crashed.cancelled() => {}
             () = serve => {}
+            () = place.guest().evicted() => {
+                debug!(id, "closed an idle connection in favour of another");
+            }
         }
     }
 
     #[cfg(feature = "tls")]
-    async fn accept_tls_or_plain(self, tls: Arc<rustls::ServerConfig>) {
+    async fn accept_tls_or_plain(self, tls: Arc<rustls::ServerConfig>, guest: Arc<Guest>) {
         let id = self.id;
         let first_bytes = tls::is_client_hello(&self.stream);
         let begun = tokio::select! {
             () = self.stopping.cancelled() => return,
-            begun = tokio::time::timeout(self.limits.idle, first_bytes) => begun,
+            begun = timeout(FIRST_FRAME, first_bytes) => begun,
         };
         match begun {
             Ok(Ok(true)) => {}
             // An error of the socket shows again, and is logged, when the first frame is read.
-            Ok(_) => return self.run().await,
+            Ok(_) => return self.run(guest).await,
             Err(_elapsed) => return debug!(id, "closed a connection: {}", Ended::Idle),
         }
         match tls::accept(tls, self.stream).await {
@@ -145,15 +138,15 @@ impl Connection<TcpStream> {
                     id,
                     stream,
                     local: self.local,
+                    peer: self.peer,
                     left: self.left,
                     early: self.early,
                     stopping: self.stopping,
-                    limits: self.limits,
                     shared: self.shared,
-                    memory: self.memory,
+                    bounds: self.bounds,
                     tls: None,
                 };
-                connection.run().await;
+                connection.run(guest).await;
             }
             Err(error) => info!(id, %error, "TLS handshake with a client failed"),
         }
@@ -161,14 +154,15 @@ impl Connection<TcpStream> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
-    async fn run(mut self) {
+    async fn run(mut self, guest: Arc<Guest>) {
         let shared = Arc::clone(&self.shared);
         let _open = shared.counters.open();
         let id = self.id;
         let mut client = Client::new(id, self.local);
+        client.peer = Some(self.peer);
         let mut buffer = Vec::new();
         loop {
-            match self.answer(&mut client, &mut buffer).await {
+            match self.answer(&guest, &mut client, &mut buffer).await {
                 Ok(()) => {}
                 Err(Ended::Closed | Ended::Stopping) => return,
                 Err(ended @ (Ended::Idle | Ended::Cut)) => {
@@ -183,26 +177,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
     }
 
     /// Reads a frame, runs its command and replies.
-    async fn answer(&mut self, client: &mut Client, buffer: &mut Vec<u8>) -> Result<(), Ended> {
+    async fn answer(
+        &mut self,
+        guest: &Guest,
+        client: &mut Client,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Ended> {
+        let limits = self.bounds.limits;
         let logged_in = client.user.is_some() || self.shared.credentials.is_empty();
-        let limit = if logged_in {
-            self.limits.frame_bytes
-        } else {
-            self.limits.frame_bytes.min(FRAME_BEFORE_LOGIN)
+        let (frame_bytes, idle) = match (logged_in, client.commands) {
+            (true, 1..) => (limits.frame_bytes, limits.idle),
+            (true, 0) => (limits.frame_bytes, limits.idle.min(FIRST_FRAME)),
+            (false, 1..) => (FRAME_BEFORE_LOGIN, limits.idle.min(IDLE_BEFORE_LOGIN)),
+            (false, 0) => (FRAME_BEFORE_LOGIN, limits.idle.min(FIRST_FRAME)),
         };
-        let (stopping, memory) = (self.stopping.clone(), Arc::clone(&self.memory));
-        let read = self.read_frame(std::mem::take(buffer), &memory, limit);
-        let (frame, _reserved) = tokio::select! {
+        let limit = limits.frame_bytes.min(frame_bytes);
+        let stopping = self.stopping.clone();
+        let read = self.read_frame(std::mem::take(buffer), limit, idle);
+        let (frame, _share) = tokio::select! {
             () = stopping.cancelled() => return Err(Ended::Stopping),
             read = read => read?,
         };
+        let _busy = guest.busy();
+        if logged_in {
+            guest.trust();
+        }
+        client.commands = client.commands.saturating_add(1);
         self.shared.counters.received(frame.header.length);
         let fault = self.fault_for(&frame).unwrap_or_default();
         let after = fault.after;
         self.interrupt(fault.before).await?;
 
         let run = Run { fault, frame };
-        let (run, reply) = self.run_patiently(client, run).await?;
+        let (run, reply) = self.run_as_login(client, run).await?;
         let body = run.frame.body;
         if body.capacity() <= KEPT_BUFFER {
             *buffer = body;
@@ -212,6 +219,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
             Some(reply) => self.send(&reply).await,
             None => Ok(()),
         }
+    }
+
+    /// Runs a command. One that ends a login waits if too many of its address failed; the reply to a
+    /// failed one is delayed.
+    async fn run_as_login(
+        &mut self,
+        client: &mut Client,
+        run: Run,
+    ) -> Result<(Run, Result<Option<Reply>, frame::Error>), Ended> {
+        if client.login.is_none() {
+            return self.run_patiently(client, run).await;
+        }
+        let shared = Arc::clone(&self.shared);
+        let attempt = shared.attempts.begin(self.peer.ip()).await;
+        let answered = self.run_patiently(client, run).await?;
+        if std::mem::take(&mut client.rejected) {
+            tokio::select! {
+                () = self.stopping.cancelled() => {}
+                () = attempt.failed() => {}
+            }
+        }
+        Ok(answered)
     }
 
     /// Runs a command. One that waits for documents is run again when there are changes, until it
@@ -273,45 +302,61 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         Ok((run, reply))
     }
 
-    async fn read_frame<'m>(
+    async fn read_frame(
         &mut self,
         buffer: Vec<u8>,
-        memory: &'m FrameMemory,
         limit: usize,
-    ) -> Result<(Frame, Option<SemaphorePermit<'m>>), Ended> {
+        idle: Duration,
+    ) -> Result<(Frame, Option<Share>), Ended> {
         let mut header_bytes = [0; HEADER_BYTES];
+        let first = match self.early.take() {
+            Some(early) => early,
+            None => match timeout(idle, self.stream.read_u8()).await {
+                Ok(Ok(first)) => first,
+                Ok(Err(_)) => return Err(Ended::Closed),
+                Err(_) => return Err(Ended::Idle),
+            },
+        };
         let mut rest = &mut header_bytes[..];
-        if let Some(early) = self.early.take() {
-            rest.put_u8(early);
-        }
-        let arrived = self.stream.read_exact(rest);
-        match tokio::time::timeout(self.limits.idle, arrived).await {
+        rest.put_u8(first);
+        match timeout(FRAME_TIMEOUT, self.stream.read_exact(rest)).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return Err(Ended::Closed),
-            Err(_) => return Err(Ended::Idle),
+            Err(_) => return Err(Ended::Slow),
         }
         let header = Header::read(header_bytes, limit).map_err(Ended::Protocol)?;
         let length = header.length - HEADER_BYTES;
-        let reserved = memory.reserve(length).await;
+        let share = self.bounds.requests.reserve(length).await?;
+        let body = transferred(
+            share.as_ref(),
+            self.read_body(length, buffer, share.as_ref()),
+        );
+        let body = body.await?;
+        share.iter().for_each(Share::completed);
         let frame = Frame {
             header,
             header_bytes,
-            body: self.read_body(length, buffer).await?,
+            body,
         };
-        Ok((frame, reserved))
+        Ok((frame, share))
     }
 
     /// Reads a frame's body. The buffer grows as bytes arrive, not by what the client announced.
-    async fn read_body(&mut self, bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>, Ended> {
+    async fn read_body(
+        &mut self,
+        bytes: usize,
+        mut buffer: Vec<u8>,
+        share: Option<&Share>,
+    ) -> Result<Vec<u8>, Ended> {
         buffer.clear();
-        buffer.reserve(bytes.min(SMALL_FRAME));
+        buffer.reserve(bytes.min(FrameMemory::SMALL));
         let mut rest = (&mut self.stream).take(u64::try_from(bytes).unwrap_or(u64::MAX));
         while buffer.len() < bytes {
-            let read = tokio::time::timeout(FRAME_TIMEOUT, rest.read_buf(&mut buffer)).await;
-            let read = read.map_err(|_late| Ended::Slow)?.map_err(Ended::Socket)?;
+            let read = rest.read_buf(&mut buffer).await.map_err(Ended::Socket)?;
             if read == 0 {
                 return Err(Ended::Socket(std::io::ErrorKind::UnexpectedEof.into()));
             }
+            share.inspect(|share| share.moved());
         }
         Ok(buffer)
     }
@@ -319,9 +364,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
     async fn send(&mut self, reply: &Reply) -> Result<(), Ended> {
         let mut bytes = reply.bytes();
         self.shared.counters.sent(bytes.remaining());
-        let sent = self.stream.write_all_buf(&mut bytes);
-        let sent = tokio::time::timeout(FRAME_TIMEOUT, sent).await;
-        sent.map_err(|_late| Ended::Slow)?.map_err(Ended::Socket)
+        let share = self.bounds.replies.reserve(bytes.remaining()).await?;
+        let sent = async {
+            while bytes.has_remaining() {
+                let written = self.stream.write_buf(&mut bytes).await;
+                if written.map_err(Ended::Socket)? == 0 {
+                    return Err(Ended::Socket(std::io::ErrorKind::WriteZero.into()));
+                }
+                share.iter().for_each(Share::moved);
+            }
+            Ok(())
+        };
+        transferred(share.as_ref(), sent).await
     }
 
     /// Asks the hook, if there is one, what goes wrong with a command.
@@ -353,6 +407,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
                 Ok(())
             }
         }
+    }
+}
+
+/// Transfers a frame in time, unless others need its memory and it stands still.
+async fn transferred<T>(
+    share: Option<&Share>,
+    transfer: impl Future<Output = Result<T, Ended>>,
+) -> Result<T, Ended> {
+    let evicted = async {
+        match share {
+            Some(share) => share.evicted().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        transferred = timeout(FRAME_TIMEOUT, transfer) => transferred.map_err(|_late| Ended::Slow)?,
+        () = evicted => Err(Ended::Slow),
     }
 }
 

@@ -22,6 +22,7 @@ impl Code {
     pub const INVALID_LENGTH: Self = Self::new(16, "InvalidLength");
     pub const PROTOCOL_ERROR: Self = Self::new(17, "ProtocolError");
     pub const AUTHENTICATION_FAILED: Self = Self::new(18, "AuthenticationFailed");
+    pub const NO_SUCH_KEY: Self = Self::new(4, "NoSuchKey");
     pub const ILLEGAL_OPERATION: Self = Self::new(20, "IllegalOperation");
     pub const INVALID_BSON: Self = Self::new(22, "InvalidBSON");
     pub const NAMESPACE_NOT_FOUND: Self = Self::new(26, "NamespaceNotFound");
@@ -51,6 +52,7 @@ impl Code {
     pub const INVALID_PIPELINE_OPERATOR: Self = Self::new(168, "InvalidPipelineOperator");
     pub const INCOMPLETE_TRANSACTION_HISTORY: Self = Self::new(217, "IncompleteTransactionHistory");
     pub const TRANSACTION_TOO_OLD: Self = Self::new(225, "TransactionTooOld");
+    pub const EXCEEDED_TIME_LIMIT: Self = Self::new(262, "ExceededTimeLimit");
     pub const TOO_MANY_SESSIONS: Self = Self::new(261, "TooManyLogicalSessions");
     pub const INVALID_RESUME_TOKEN: Self = Self::new(260, "InvalidResumeToken");
     pub const CAPPED_POSITION_LOST: Self = Self::new(136, "CappedPositionLost");
@@ -80,6 +82,7 @@ impl Code {
     pub const MAX_SUB_PIPELINE_DEPTH_EXCEEDED: Self = Self::new(232, "MaxSubPipelineDepthExceeded");
     pub const MERGE_NO_MATCHING_DOCUMENT: Self = Self::new(13_113, "MergeStageNoMatchingDocument");
     pub const CLIENT_DISCONNECT: Self = Self::new(279, "ClientDisconnect");
+    pub const INTERRUPTED: Self = Self::new(11601, "Interrupted");
     pub const INTERRUPTED_AT_SHUTDOWN: Self = Self::new(11600, "InterruptedAtShutdown");
     pub const OUT_OF_DISK_SPACE: Self = Self::new(14031, "OutOfDiskSpace");
 

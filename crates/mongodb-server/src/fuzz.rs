@@ -4,14 +4,14 @@ use std::sync::{Arc, LazyLock};
 
 use convoy_server_kit::fuzz::Target;
 use convoy_server_kit::scram::{CredentialStore, Exchange, Hash, Scheme};
-use convoy_server_kit::{RunClock, User};
+use convoy_server_kit::{Attempts, RunClock, User};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::aggregation::{Context, GivenDocuments, PipelineScope, build, parse_pipeline};
 use crate::bson::shell::Shown;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, key, order, validate};
-use crate::command::{self, Client, Counters, Cursors, Shared};
+use crate::command::{self, Client, Counters, Cursors, Operations, Shared};
 use crate::engine::{self, Engine, Row};
 use crate::error::CommandError;
 use crate::faults::Fault;
@@ -181,8 +181,10 @@ impl Commands {
         let engine = Engine::open(directory.path()).expect("an empty directory can be opened");
         let mut commands = Self {
             shared: Shared {
+                attempts: Attempts::default(),
                 engine: Arc::new(engine),
                 cursors: Cursors::default(),
+                operations: Operations::default(),
                 clock: RunClock::start(),
                 address: ([127, 0, 0, 1], 27_017).into(),
                 replica_set: None,
@@ -224,6 +226,7 @@ impl Commands {
                 deadline: Some(self.shared.clock.now() + QUERY_TIME),
                 stopping: CancellationToken::new(),
                 left: None,
+                session: None,
             };
             for _ in 0..RESULTS {
                 let Some(row) = stage.next(&context)? else {

@@ -1,20 +1,76 @@
-//! Whether the client of a running command is still there.
+//! Whether a running command should end early.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Tells the queries of a connection that its client has left.
+const RUNNING: u8 = 0;
+const LEFT: u8 = 1;
+const KILLED: u8 = 2;
+
+/// Tells the commands of a connection that its client has left, or that one was killed.
 #[derive(Debug, Clone, Default)]
-pub struct Left(Arc<AtomicBool>);
+pub struct Left {
+    state: Arc<AtomicU8>,
+    /// Whether the command goes on without its client.
+    patient: bool,
+}
 
 impl Left {
     /// The client has left.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.state.store(LEFT, Ordering::Relaxed);
     }
 
-    /// Returns whether the client has left.
+    /// Returns whether the client has left and the command ends without it.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        !self.patient && self.state.load(Ordering::Relaxed) == LEFT
+    }
+
+    /// The running command was killed. Once the client has left, this has no effect.
+    pub fn kill(&self) {
+        let (from, to) = (RUNNING, KILLED);
+        let _unless_left =
+            self.state
+                .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Returns whether the running command was killed.
+    pub fn is_killed(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == KILLED
+    }
+
+    /// The command that was killed has ended.
+    pub fn forget_kill(&self) {
+        let (from, to) = (KILLED, RUNNING);
+        let _unless_left =
+            self.state
+                .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Returns the same for a command that goes on without its client, such as a write.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        Self {
+            state: Arc::clone(&self.state),
+            patient: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kill_ends_one_command_and_departure_all_that_need_their_client() {
+        let left = Left::default();
+        let write = left.patient();
+        left.kill();
+        assert!(left.is_killed() && write.is_killed() && !left.is_set());
+        left.forget_kill();
+        assert!(!left.is_killed());
+        left.set();
+        left.kill();
+        assert!(left.is_set() && !write.is_set() && !left.is_killed());
     }
 }

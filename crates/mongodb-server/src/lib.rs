@@ -72,6 +72,7 @@
 //! - `fuzzing`: entry points for fuzzers.
 
 mod aggregation;
+mod bounds;
 pub mod bson;
 mod change_stream;
 mod command;

@@ -1,6 +1,6 @@
 //! The server: started, restarted, crashed and stopped.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use convoy_server_kit as kit;
 use convoy_server_kit::disk::Loss;
 use convoy_server_kit::scram::{CredentialStore, Hash, Scheme};
-use convoy_server_kit::{RunClock, Server};
+use convoy_server_kit::{Attempts, Connections, Limits, RunClock, Server, User};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
-use crate::command::{Counters, Cursors, Shared};
-use crate::connection::{Connection, FrameMemory};
+use crate::bounds::Bounds;
+use crate::command::{Counters, Cursors, Operations, Shared};
+use crate::connection::Connection;
 use crate::engine::{self, Engine, OplogSettings, SEGMENT_BYTES};
 use crate::left::Left;
 use crate::settings::Settings;
@@ -24,6 +25,9 @@ use crate::upkeep;
 
 /// MongoDB's defaults for SCRAM-SHA-256.
 const SCRAM: Scheme = Scheme::new(Hash::Sha256, 15_000).with_salt_bytes(28);
+
+/// Stands for the address of a client that has left already.
+const ANYONE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// A server could not be started, or could not be stopped in order.
 #[derive(Debug, thiserror::Error)]
@@ -218,6 +222,7 @@ impl Serving {
         let shared = Arc::new(Shared {
             engine: Arc::new(engine),
             cursors: Cursors::default(),
+            operations: Operations::default(),
             clock: RunClock::start(),
             address,
             replica_set: settings.replica_set.clone(),
@@ -225,6 +230,7 @@ impl Serving {
             stopping: CancellationToken::new(),
             crashed: CancellationToken::new(),
             credentials,
+            attempts: Attempts::default(),
             faults: settings.faults.clone(),
         });
         let stop_upkeep = CancellationToken::new();
@@ -272,11 +278,22 @@ async fn open(directory: &Path, settings: &Settings) -> Result<(Engine, Credenti
     let observer = settings.observer.clone();
     let opened = blocking(move || {
         let engine = Engine::open_with(&directory, SEGMENT_BYTES, oplog)?;
+        let users: Vec<User> = users.iter().map(prepared).collect();
         let engine = engine.observed_by(observer);
         Ok((engine, CredentialStore::new(SCRAM, &users)))
     });
     let opened = opened.await?;
     opened.map_err(|error| Error::Open(StorageError(error)))
+}
+
+/// Returns a user with the password as drivers send it: normalized by `SASLprep` (RFC 4013), unless it
+/// has characters that this forbids.
+fn prepared(user: &User) -> User {
+    let password = user.password.reveal();
+    match stringprep::saslprep(password) {
+        Ok(prepared) => User::new(user.name.clone(), &*prepared),
+        Err(_forbidden) => user.clone(),
+    }
 }
 
 fn listen(
@@ -285,8 +302,12 @@ fn listen(
     shared: &Arc<Shared>,
 ) -> Result<Server, Error> {
     let connections = AtomicI32::new(0);
-    let memory = Arc::new(FrameMemory::new());
-    let limits = settings.limits;
+    let bounds = Arc::new(Bounds::new(settings.limits, settings.frame_memory));
+    // A connection beyond the limit is accepted, so that an idle one can be closed for it.
+    let limits = Limits {
+        connections: settings.limits.connections + Connections::WAITING,
+        ..settings.limits
+    };
     #[cfg(feature = "tls")]
     let tls = settings.tls.clone();
     let shared = Arc::clone(shared);
@@ -295,13 +316,13 @@ fn listen(
         let connection = Connection {
             id,
             local: stream.local_addr().ok(),
+            peer: stream.peer_addr().unwrap_or(ANYONE),
             stream,
             left: Left::default(),
             early: None,
             stopping,
-            limits,
             shared: Arc::clone(&shared),
-            memory: Arc::clone(&memory),
+            bounds: Arc::clone(&bounds),
             #[cfg(feature = "tls")]
             tls: tls.clone(),
         };

@@ -34,6 +34,9 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// Limits of clients.
     pub limits: Limits,
+    /// Bytes that the large requests of all connections may take together, and as many for responses.
+    /// One request of the largest size must fit. [default: 512 MiB]
+    pub frame_memory: usize,
     /// Users, who log in with SCRAM-SHA-256. Without users every client may read and write, and the
     /// server listens on loopback only.
     pub users: Vec<User>,
@@ -107,6 +110,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             data_dir: None,
+            frame_memory: 512 * 1024 * 1024,
             limits: Limits {
                 connections: 1_024,
                 // A message may hold a full batch and the command around it.

@@ -1,9 +1,10 @@
 //! HTTP/1.1: connections, authentication and limits. Routes are in [`crate::api`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoy_server_kit::{Limits, Users};
+use convoy_server_kit::{Attempts, Connections, Guest, Limits, Users};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
@@ -16,9 +17,9 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::accept;
 use crate::api::{self, Reply, Service};
 use crate::authorization;
-use crate::connections::{Connection, Connections};
 use crate::origin::{self, Foreign};
 
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
@@ -35,6 +36,7 @@ pub(super) struct Frontend {
     service: Arc<Service>,
     connections: Arc<Connections>,
     users: Users,
+    attempts: Attempts,
     limits: Limits,
     /// Closes connections without finishing their requests.
     cut: CancellationToken,
@@ -44,6 +46,7 @@ pub(super) struct Frontend {
 enum Rejection {
     Unauthorized,
     Foreign(Foreign),
+    NotAcceptable,
     BodyTooLarge,
     BodyTimeout,
     BodyIncomplete,
@@ -59,8 +62,9 @@ impl Frontend {
     ) -> Self {
         Self {
             service,
-            connections: Arc::new(Connections::new(limits.connections)),
+            connections: Arc::new(Connections::new(limits.connections, Duration::ZERO)),
             users,
+            attempts: Attempts::default(),
             limits,
             cut,
         }
@@ -71,16 +75,19 @@ impl Frontend {
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, stopping: CancellationToken) {
         let idle = self.limits.idle;
         let cut = self.cut.clone();
-        let Some(place) = self.connections.enter().await else {
+        let Ok(peer) = stream.peer_addr() else {
             return;
         };
-        let connection = Arc::clone(&place.connection);
+        let place = self.connections.enter().await;
+        let connection = Arc::clone(place.guest());
         let answering = Arc::clone(&connection);
         let respond = service_fn(move |request| {
             let (frontend, connection) = (Arc::clone(&self), Arc::clone(&answering));
             async move {
                 let _busy = connection.busy();
-                Ok::<_, std::convert::Infallible>(frontend.respond(request, &connection).await)
+                Ok::<_, std::convert::Infallible>(
+                    frontend.respond(request, peer.ip(), &connection).await,
+                )
             }
         });
         let serving = http1::Builder::new()
@@ -108,21 +115,26 @@ impl Frontend {
     async fn respond(
         &self,
         request: Request<Incoming>,
-        connection: &Connection,
+        peer: IpAddr,
+        connection: &Guest,
     ) -> Response<Full<Bytes>> {
-        match self.reply(request, connection).await {
-            Ok(reply) => response(reply),
-            Err(rejection) => rejection.response(),
+        let Some(media_type) = accept::media_type(request.headers()) else {
+            return Rejection::NotAcceptable.response(MEDIA_TYPE);
+        };
+        match self.reply(request, peer, connection).await {
+            Ok(reply) => response(reply, media_type),
+            Err(rejection) => rejection.response(media_type),
         }
     }
 
     async fn reply(
         &self,
         request: Request<Incoming>,
-        connection: &Connection,
+        peer: IpAddr,
+        connection: &Guest,
     ) -> Result<Reply, Rejection> {
         origin::check(request.method(), request.headers()).map_err(Rejection::Foreign)?;
-        self.authorize(&request)?;
+        self.authorize(&request, peer).await?;
         connection.trust();
         let (head, body) = request.into_parts();
         let body = Limited::new(body, self.limits.frame_bytes).collect();
@@ -146,19 +158,24 @@ impl Frontend {
         replied.await.map_err(|_panicked| Rejection::Panicked)
     }
 
-    fn authorize(&self, request: &Request<Incoming>) -> Result<(), Rejection> {
-        let header = request.headers().get(AUTHORIZATION);
-        let header = header.map_or(&b""[..], |value| value.as_bytes());
-        if self.users.is_empty() || authorization::is_authorized(header, &self.users) {
-            Ok(())
-        } else {
-            Err(Rejection::Unauthorized)
+    async fn authorize(&self, request: &Request<Incoming>, peer: IpAddr) -> Result<(), Rejection> {
+        if self.users.is_empty() {
+            return Ok(());
         }
+        let Some(header) = request.headers().get(AUTHORIZATION) else {
+            return Err(Rejection::Unauthorized);
+        };
+        let attempt = self.attempts.begin(peer).await;
+        if authorization::is_authorized(header.as_bytes(), &self.users) {
+            return Ok(());
+        }
+        attempt.failed().await;
+        Err(Rejection::Unauthorized)
     }
 }
 
 /// Returns when a connection has sent no request that was authorized within a time.
-async fn silent(connection: &Connection, within: Duration) {
+async fn silent(connection: &Guest, within: Duration) {
     tokio::time::sleep(within).await;
     if connection.is_trusted() || connection.is_busy() {
         std::future::pending::<()>().await;
@@ -166,7 +183,7 @@ async fn silent(connection: &Connection, within: Duration) {
 }
 
 impl Rejection {
-    fn response(self) -> Response<Full<Bytes>> {
+    fn response(self, media_type: &'static str) -> Response<Full<Bytes>> {
         let (status, message) = match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::Foreign(Foreign::Host) => (
@@ -181,6 +198,7 @@ impl Rejection {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "HTTP 415 Unsupported Media Type",
             ),
+            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "HTTP 406 Not Acceptable"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
             Self::BodyTimeout => (
                 StatusCode::REQUEST_TIMEOUT,
@@ -190,10 +208,11 @@ impl Rejection {
             Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         };
         let body = json!({ "error_code": status.as_u16(), "message": message });
-        let mut response = response(Reply {
+        let reply = Reply {
             status: status.as_u16(),
             body: body.to_string().into_bytes(),
-        });
+        };
+        let mut response = response(reply, media_type);
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Basic realm=\"convoy\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
@@ -202,11 +221,11 @@ impl Rejection {
     }
 }
 
-fn response(reply: Reply) -> Response<Full<Bytes>> {
+fn response(reply: Reply, media_type: &'static str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(reply.body)));
     *response.status_mut() =
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let media_type = HeaderValue::from_static(MEDIA_TYPE);
+    let media_type = HeaderValue::from_static(media_type);
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     response
 }

@@ -57,13 +57,13 @@
 //! - `protobuf`: schemas in Protobuf. Without it they are rejected by name.
 //! - `fuzzing`: entry points for fuzzers.
 
+mod accept;
 mod api;
 mod authorization;
 mod avro;
 mod canonical;
 mod checker;
 mod compatibility;
-mod connections;
 mod error;
 mod finding;
 #[cfg(feature = "fuzzing")]

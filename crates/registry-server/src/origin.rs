@@ -70,9 +70,13 @@ fn is_json(media_type: &HeaderValue) -> bool {
     };
     let media_type = media_type.split(';').next().unwrap_or_default();
     let media_type = media_type.trim().to_ascii_lowercase();
-    media_type == "application/json"
-        || media_type == "application/octet-stream"
-        || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+    matches!(
+        media_type.as_str(),
+        "application/json"
+            | "application/octet-stream"
+            | "application/vnd.schemaregistry+json"
+            | "application/vnd.schemaregistry.v1+json"
+    )
 }
 
 #[cfg(test)]
@@ -142,6 +146,8 @@ mod tests {
             ("application/vnd.schemaregistry+json; charset=utf-8", true),
             ("Application/JSON", true),
             ("application/octet-stream", true),
+            ("application/vnd.schemaregistry.v2+json", false),
+            ("application/xml", false),
             ("text/plain", false),
             ("text/plain; x=application/json", false),
             ("application/x-www-form-urlencoded", false),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use convoy_server_kit::disk::Loss;
-use convoy_server_kit::{self as kit, Limits, Server, Users};
+use convoy_server_kit::{self as kit, Connections, Limits, Server, Users};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -14,9 +14,6 @@ use crate::error::Error;
 use crate::http::Frontend;
 use crate::journal::{self, Journal};
 use crate::settings::Settings;
-
-/// Number of connections that are accepted while no place is free.
-const BEYOND_THE_LIMIT: usize = 64;
 
 /// A running Schema Registry. Dropping it closes its connections without waiting for them.
 #[derive(Debug)]
@@ -135,7 +132,7 @@ impl Serving {
         let handle = move |stream, stopping| Arc::clone(&frontend).serve(stream, stopping);
         // A connection beyond the limit is accepted, so that an idle one can be closed for it.
         let limits = Limits {
-            connections: settings.limits.connections + BEYOND_THE_LIMIT,
+            connections: settings.limits.connections + Connections::WAITING,
             ..settings.limits
         };
         let server = Server::start(listener, limits, handle)

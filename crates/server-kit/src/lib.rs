@@ -2,6 +2,9 @@
 //!
 //! ```text
 //!  bind ─▶ Server ── accept, up to Limits ──▶ the server's own handler
+//!                                               │ Connections     who is closed if there are too many
+//!                                               │ FrameMemory     what large frames share
+//!                                               │ Attempts        logins that failed
 //!                                               │ tls::accept     (feature `tls`)
 //!                                               │ scram::Exchange (feature `scram`), Users
 //!                                               │ FaultHook       what goes wrong, for tests
@@ -46,10 +49,13 @@
 //! # }
 //! ```
 
+mod attempts;
 mod clock;
+mod connections;
 #[cfg(feature = "disk")]
 pub mod disk;
 mod fault_hook;
+mod frame_memory;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 #[cfg(feature = "scram")]
@@ -60,8 +66,11 @@ mod server;
 pub mod tls;
 mod user;
 
+pub use attempts::{Attempt, Attempts};
 pub use clock::{RunClock, nanos, thread_cpu_time, unix_ms};
+pub use connections::{Busy, Connections, Guest, Place};
 pub use fault_hook::FaultHook;
+pub use frame_memory::{Exhausted, FrameMemory, Share};
 pub use secret::{REDACTED, Secret, SecretUri, redact_uri};
 pub use server::{Error, Limits, Server, bind};
 pub use user::{User, Users};

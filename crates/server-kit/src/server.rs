@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,15 @@ const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Pause after a failure to accept, such as a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A connection that is silent for this long is probed.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+
+/// Pause between probes.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Probes without an answer after which a connection is lost.
+const KEEPALIVE_PROBES: u32 = 6;
 
 /// Limits per server and connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +176,17 @@ async fn accept(
     debug!(%peer, "accepted a connection");
     // Responses are written in one call, so waiting for more to send only adds latency.
     stream.set_nodelay(true)?;
+    detect_loss(&stream)?;
     Ok((stream, slot))
+}
+
+/// Makes the operating system end a connection whose client is gone without a word: within two
+/// minutes, instead of two hours.
+fn detect_loss(stream: &TcpStream) -> io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(stream, KEEPALIVE_INTERVAL)?;
+    Ok(sockopt::set_tcp_keepcnt(stream, KEEPALIVE_PROBES)?)
 }
 
 #[cfg(test)]

@@ -77,8 +77,8 @@ impl Coordinator {
         let connection = self.connected().await?;
         match wire::topic_metadata(connection, topic, deadline).await {
             Ok(metadata) => {
-                let count = metadata.partitions.keys().last();
-                Ok(count.map(|last| last.unsigned_abs() + 1))
+                let last = metadata.partitions.last_key_value();
+                Ok(last.map(|(number, _leader)| number.unsigned_abs() + 1))
             }
             Err(error) if error.code().is_some() => Ok(None),
             Err(error) => Err(self.failed(GroupStep::Assign, error)),

@@ -201,7 +201,7 @@ impl GroupMember {
             generation: self.assigned_in,
         };
         let protocol = JoinGroupRequestProtocol::default()
-            .with_name(ASSIGNOR)
+            .with_name(text(ASSIGNOR))
             .with_metadata(subscription.encode());
         let (settings, member_id) = (&self.settings, text(&self.identity.member_id));
         let request = |version| {
@@ -210,7 +210,7 @@ impl GroupMember {
                 .with_session_timeout_ms(milliseconds(settings.session_timeout))
                 .with_rebalance_timeout_ms(milliseconds(settings.rebalance_timeout))
                 .with_member_id(member_id)
-                .with_protocol_type(PROTOCOL_TYPE)
+                .with_protocol_type(text(PROTOCOL_TYPE))
                 .with_protocols(vec![protocol]);
             match &settings.instance {
                 Some(instance) if version >= JOIN_WITH_INSTANCE => {
@@ -266,8 +266,8 @@ impl GroupMember {
                 .with_assignments(assignments);
             if version >= 5 {
                 request = request
-                    .with_protocol_type(Some(PROTOCOL_TYPE))
-                    .with_protocol_name(Some(ASSIGNOR));
+                    .with_protocol_type(Some(text(PROTOCOL_TYPE)))
+                    .with_protocol_name(Some(text(ASSIGNOR)));
             }
             match &identity.instance {
                 Some(instance) if version >= SYNC_WITH_INSTANCE => {

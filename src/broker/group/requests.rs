@@ -24,10 +24,10 @@ pub const OFFSET_FETCH: RangeInclusive<i16> = 1..=7;
 pub const DESCRIBE_GROUPS: RangeInclusive<i16> = 0..=5;
 
 /// Type of all groups of consumers.
-pub const PROTOCOL_TYPE: StrBytes = StrBytes::from_static_str("consumer");
+pub const PROTOCOL_TYPE: &str = "consumer";
 
 /// Name of the assignor, as Java's client and librdkafka have it.
-pub const ASSIGNOR: StrBytes = StrBytes::from_static_str("cooperative-sticky");
+pub const ASSIGNOR: &str = "cooperative-sticky";
 
 /// Versions with the instance ids of static members.
 pub const JOIN_WITH_INSTANCE: i16 = 5;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::BufMut;
 use convoy_kafka_server::protocol::{FieldError, put_unsigned_varint};
 use kafka_protocol::messages::ProduceRequest;
+use kafka_protocol::protocol::StrBytes;
 
 use crate::broker::producer::batch::Finished;
 use crate::broker::wire::{CLIENT_ID, Response, put_request_header};
@@ -59,7 +60,8 @@ pub fn wrap<'a>(
     let batch_bytes = buffer.len() - start;
     head.clear();
     head.put_bytes(0, LENGTH_BYTES);
-    put_request_header::<ProduceRequest>(version, &CLIENT_ID, head).ok()?;
+    let client_id = StrBytes::from_static_str(CLIENT_ID);
+    put_request_header::<ProduceRequest>(version, &client_id, head).ok()?;
     let timeout_ms = i32::try_from(target.timeout.as_millis()).unwrap_or(i32::MAX);
     let name = target.topic.as_bytes();
     if flexible {

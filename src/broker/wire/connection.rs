@@ -48,7 +48,7 @@ impl Connection {
             input: Input::new(MAX_RESPONSE),
             output: Vec::new(),
             versions: Versions::default(),
-            client_id: CLIENT_ID,
+            client_id: StrBytes::from_static_str(CLIENT_ID),
             correlation_id: 0,
             torn: false,
             session: None,
@@ -154,7 +154,7 @@ impl Connection {
     pub(super) async fn negotiate(&mut self, deadline: Deadline) -> Result<(), Error> {
         let ours = *API_VERSIONS.end();
         let request = ApiVersionsRequest::default()
-            .with_client_software_name(CLIENT_ID)
+            .with_client_software_name(StrBytes::from_static_str(CLIENT_ID))
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
         let frame = self.encode(&request, ours);
         let answer =

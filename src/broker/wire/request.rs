@@ -12,7 +12,7 @@ use kafka_protocol::messages::RequestHeader;
 use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
 
 /// Name of this client in the broker's log and quotas.
-pub const CLIENT_ID: StrBytes = StrBytes::from_static_str("convoy");
+pub const CLIENT_ID: &str = "convoy";
 
 /// Bytes of the length before a request.
 const LENGTH_BYTES: usize = 4;

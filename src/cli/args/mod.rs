@@ -1,5 +1,6 @@
 //! Options as clap parses them. Their doc comments are the help.
 
+mod capacity;
 mod consume;
 mod dataset;
 mod doctor;
@@ -9,6 +10,7 @@ mod produce;
 mod reading;
 mod report;
 mod simulate;
+mod sweep;
 pub(super) mod up;
 
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use clap_complete::Shell;
 
 use crate::cli::version;
 
+pub(super) use capacity::CapacityArgs;
 pub(super) use consume::ConsumeArgs;
 pub(super) use dataset::DatasetCommandArgs;
 pub(super) use doctor::{CleanArgs, DoctorArgs};
@@ -29,6 +32,7 @@ pub(super) use produce::ProduceArgs;
 pub(super) use reading::DatasetArgs;
 pub(super) use report::{MergeArgs, ReportCommandArgs};
 pub(super) use simulate::SimulateArgs;
+pub(super) use sweep::{OWN as OWN_OPTIONS_OF_SWEEP, SweepArgs};
 pub(super) use up::UpArgs;
 
 const EXAMPLES: &str = "\
@@ -100,6 +104,24 @@ pub(super) enum CommandArgs {
     #[command(max_term_width = 100)]
     #[command(after_help = consume::EXAMPLES, after_long_help = consume::LONG_EXAMPLES)]
     Consume(Box<ConsumeArgs>),
+    /// Find the most vehicles within a limit of the end-to-end p99, without loss.
+    #[command(max_term_width = 100)]
+    #[command(after_help = capacity::EXAMPLES, after_long_help = capacity::LONG_EXAMPLES)]
+    #[command(mut_arg("again", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("data_dir", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("scenario", |arg| arg.hide_short_help(true)))]
+    Capacity(Box<CapacityArgs>),
+    /// Try combinations of settings, and recommend the best.
+    #[command(max_term_width = 100)]
+    #[command(after_help = sweep::EXAMPLES, after_long_help = sweep::LONG_EXAMPLES)]
+    #[command(mut_arg("again", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("broker", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("data_dir", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("min_throughput", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("scenario", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("store", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("topic", |arg| arg.hide_short_help(true)))]
+    Sweep(Box<SweepArgs>),
     /// Show reports, or join the reports of several processes.
     #[command(subcommand, max_term_width = 100, after_help = report::EXAMPLES)]
     Report(ReportCommandArgs),

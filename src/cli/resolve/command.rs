@@ -5,7 +5,7 @@ use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::help;
 use crate::cli::origin::Origins;
-use crate::cli::resolve::{commands, processes, simulate};
+use crate::cli::resolve::{capacity, commands, processes, simulate};
 use crate::command::Command;
 use crate::settings::ManualSettings;
 use crate::terminal::Ui;
@@ -24,7 +24,7 @@ pub struct View {
 }
 
 impl View {
-    fn of(args: &mut OutputArgs) -> Self {
+    pub fn of(args: &mut OutputArgs) -> Self {
         Self {
             ui: args.ui,
             web: args.web.take(),
@@ -55,6 +55,12 @@ pub fn command(
             view = View::of(&mut args.output);
             Command::Consume(Box::new(processes::consume(*args, origins, environment)?))
         }
+        CommandArgs::Capacity(mut args) => {
+            view = View::of(&mut args.simulate.output);
+            let settings = capacity::settings(*args, origins, environment)?;
+            Command::Capacity(Box::new(settings))
+        }
+        CommandArgs::Sweep(_) => unreachable!("it is resolved with its arguments"),
         CommandArgs::Report(args) => commands::report(args, origins, environment)?,
         CommandArgs::Up(mut args) => {
             view.ui = Ui::Auto;

@@ -1,5 +1,6 @@
 //! Options → settings: addresses, defaults that depend on other options, and checks across options.
 
+mod capacity;
 mod command;
 mod commands;
 mod external;
@@ -9,4 +10,5 @@ mod processes;
 mod servers;
 mod simulate;
 
-pub(super) use command::{Resolved, command};
+pub(super) use command::{Resolved, View, command};
+pub(super) use simulate::settings as simulate;

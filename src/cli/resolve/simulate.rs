@@ -24,7 +24,7 @@ const CHAOS: Duration = Duration::from_secs(5);
 /// Default number of consumers.
 const CONSUMERS: u32 = 2;
 
-pub(super) fn settings(
+pub fn settings(
     args: SimulateArgs,
     origins: &Origins,
     environment: &Environment,

@@ -51,7 +51,7 @@ use crate::pipeline::Interrupt;
 use crate::platform;
 use crate::run_id::new_run_id;
 use crate::settings::{Invocation, UpSettings};
-use crate::terminal::{Terminal, start_logging};
+use crate::terminal::{Terminal, start_logging, start_logging_to_stderr};
 use crate::text::quantity::plural;
 use crate::web::WebAddress;
 
@@ -96,8 +96,13 @@ pub fn run(
     let clock = RunClock::start();
     let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let log_filter = invocation.log_filter.as_deref();
-    let log = Path::new(LOG_DIRECTORY).join(format!("{run_id}.log"));
-    start_logging(terminal, &log, log_filter);
+    if settings.command.is_empty() || log_filter.is_some() {
+        let log = Path::new(LOG_DIRECTORY).join(format!("{run_id}.log"));
+        start_logging(terminal, &log, log_filter);
+    } else {
+        // Each run of a test suite would leave a file in the user's project.
+        start_logging_to_stderr(terminal);
+    }
     sweep::sweep_own_directories();
     if let Some(warning) = open_files::allow_clients()? {
         terminal.say(warning);

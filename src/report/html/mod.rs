@@ -7,7 +7,7 @@ mod data;
 mod figure;
 mod live;
 mod partitions;
-mod svg;
+pub mod svg;
 #[cfg(test)]
 mod tests;
 mod wall;
@@ -32,7 +32,7 @@ pub use wall::Age;
 use svg::escape;
 
 /// Start of a page, by which it is told from JSON.
-const START: &str = "<!DOCTYPE html>";
+pub const START: &str = "<!DOCTYPE html>";
 
 /// Id of the element that holds the report as JSON.
 const REPORT: &str = "report";
@@ -89,14 +89,21 @@ pub fn latencies_of(page: &[u8]) -> Option<io::Result<Vec<u8>>> {
     data::find(std::str::from_utf8(page).ok()?, LATENCIES)
 }
 
+/// Returns the start of a page up to its title.
+pub fn page_head(title: &str) -> String {
+    let title = escape(title);
+    format!(
+        "{START}\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
+         <style>\n{STYLE}</style></head><body>\n<h1>{title}</h1>\n"
+    )
+}
+
 fn head(report: &Report) -> String {
     let run = &report.run;
-    let id = escape(&run.id);
     format!(
-        "{START}\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>convoy run {id}</title>\n\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
-         <style>\n{STYLE}</style></head><body>\n\
-         <h1>convoy run {id}</h1>\n<p class=\"id\">{} · convoy {} · {}</p>\n",
+        "{}<p class=\"id\">{} · convoy {} · {}</p>\n",
+        page_head(&format!("convoy run {}", run.id)),
         escape(&run.started_at),
         escape(&run.version),
         escape(&servers(report)),

@@ -198,6 +198,20 @@ impl Chart {
         }
     }
 
+    /// Draws a dot at each point.
+    pub fn marks(&mut self, color: Color, name: &str, points: &[(f64, f64)]) {
+        let mut path = String::new();
+        for (x, y) in points {
+            let _ = write!(path, "M{:.1} {:.1}h.1", self.x_of(*x), self.y_of(*y));
+        }
+        let (class, value) = (color.class, color.value);
+        let _ = write!(
+            self.body,
+            r#"<path class="{class}" fill="none" stroke="{value}" stroke-width="8" stroke-linecap="round" d="{path}"/>"#
+        );
+        self.legend.push((color, name.to_owned()));
+    }
+
     /// Draws filled rectangles, each from one corner to the opposite one.
     pub fn boxes(&mut self, color: Color, boxes: &[[f64; 4]]) {
         if boxes.is_empty() {

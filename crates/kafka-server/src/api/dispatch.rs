@@ -45,7 +45,12 @@ pub async fn answer(
     mut client: Client<'_>,
 ) -> Result<Next, Error> {
     if session.expects_bare_token() {
-        return Ok(answer_bare_token(cluster, session, frame, output));
+        let attempt = cluster.attempts().begin(client.address).await;
+        let next = answer_bare_token(cluster, session, frame, output);
+        if next == Next::Close {
+            attempt.failed().await;
+        }
+        return Ok(next);
     }
     let mut reader = Reader::new(frame);
     let header = Header::decode(&mut reader).map_err(|source| Error::Header { source })?;
@@ -114,13 +119,13 @@ async fn dispatch(
         }
         ApiKey::SaslAuthenticate => {
             let (request, reply) = call.decode(sasl_authenticate::Request::decode)?;
+            let attempt = cluster.attempts().begin(client.address).await;
             let credentials = cluster.credentials();
-            Ok(sasl_authenticate::answer(
-                session,
-                credentials,
-                &request,
-                reply,
-            )?)
+            let next = sasl_authenticate::answer(session, credentials, &request, reply)?;
+            if next == Next::Close {
+                attempt.failed().await;
+            }
+            Ok(next)
         }
         _ => answer_at_once(call).map(|()| Next::KeepOpen),
     }

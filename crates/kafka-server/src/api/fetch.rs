@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
+use tracing::debug;
 
 use crate::api::client::Client;
 use crate::api::fetch_response::{self, Finding, Findings};
@@ -162,6 +163,11 @@ pub async fn answer(
             waited = wait(&sources, limit, request) => findings = waited,
             () = client.interrupted.cancelled() => {}
         }
+    }
+    let reserved = client.response_memory.reserve(findings.bytes).await;
+    if let Err(error) = reserved {
+        debug!(%error, "closed a connection instead of answering its fetch");
+        return Next::Close;
     }
     fetch_response::write(reply, &findings);
     Next::KeepOpen

@@ -20,6 +20,12 @@ use crate::storage::Storage;
 /// Limit on the number of groups.
 const MAX_GROUPS: usize = 100_000;
 
+/// Limit on the bytes of all groups together: their names, members and offsets.
+const MAX_BYTES: usize = 512 * 1024 * 1024;
+
+/// Bytes of a group beside its texts.
+const ENTRY_BYTES: usize = 256;
+
 /// Nanoseconds that a group without members and offsets is kept: Kafka's interval of checks.
 const UNUSED_GROUP_KEPT: u64 = 10 * 60 * 1_000_000_000;
 
@@ -41,6 +47,9 @@ pub(super) struct Groups {
     waiting: HashMap<Ticket, oneshot::Sender<Answer>>,
     next_ticket: Ticket,
     journal: Journal,
+    /// About how many bytes the groups take: what was added is counted at once, what is gone when the
+    /// timekeeper looks.
+    pub(super) bytes: usize,
 }
 
 #[derive(Debug)]
@@ -81,6 +90,7 @@ impl Coordinator {
                 waiting: HashMap::new(),
                 next_ticket: 0,
                 journal,
+                bytes: 0,
             }),
             clock,
             join_delay,
@@ -114,6 +124,7 @@ impl Coordinator {
                 return Err(ResponseError::UnknownMemberId.into());
             }
             groups.create(group, self.join_delay)?;
+            groups.charge(join.profile.bytes())?;
             let (ticket, answer) = groups.ticket();
             let now = self.clock.now();
             groups.update(group, |group| group.membership.join(now, join, ticket));
@@ -198,6 +209,10 @@ impl Coordinator {
             partition: *partition,
             committed: committed.clone(),
         };
+        let bytes = offsets.iter().map(|(topic, _, committed)| {
+            Offsets::ENTRY_BYTES + topic.len() + committed.metadata.as_ref().map_or(0, String::len)
+        });
+        groups.charge(bytes.sum())?;
         groups.write(&offsets.iter().map(entry).collect::<Vec<_>>())?;
         if let Some(group) = groups.by_id.get_mut(group_id) {
             for (topic, partition, committed) in offsets {
@@ -305,6 +320,7 @@ impl Coordinator {
             groups.update(&id, |group| group.membership.expire(now));
         }
         groups.by_id.retain(|_, group| group.note_use(now));
+        groups.count_bytes();
         let deadlines = groups.by_id.values();
         let next = deadlines.filter_map(|group| group.membership.next_deadline());
         next.min().map_or(MAX_SLEEP, |deadline| {
@@ -340,12 +356,30 @@ impl Groups {
         if self.by_id.len() >= MAX_GROUPS {
             return Err(ResponseError::CoordinatorNotAvailable);
         }
+        self.charge(ENTRY_BYTES + id.len())?;
         let group = Group {
             membership: Membership::new(join_delay),
             offsets: Offsets::default(),
             unused_since: None,
         };
         self.by_id.insert(id.to_owned(), group);
+        Ok(())
+    }
+
+    fn count_bytes(&mut self) {
+        self.bytes = self.by_id.iter().map(|(id, group)| group.bytes(id)).sum();
+    }
+
+    /// Counts bytes that are added to the groups.
+    fn charge(&mut self, bytes: usize) -> Result<(), ResponseError> {
+        if self.bytes.saturating_add(bytes) > MAX_BYTES {
+            // Without what is gone, and what replaced something else.
+            self.count_bytes();
+        }
+        if self.bytes.saturating_add(bytes) > MAX_BYTES {
+            return Err(ResponseError::CoordinatorNotAvailable);
+        }
+        self.bytes += bytes;
         Ok(())
     }
 
@@ -420,6 +454,11 @@ impl Groups {
 }
 
 impl Group {
+    /// Returns about how many bytes the group takes.
+    fn bytes(&self, id: &str) -> usize {
+        ENTRY_BYTES + id.len() + self.membership.bytes() + self.offsets.bytes()
+    }
+
     fn is_unused(&self) -> bool {
         self.membership.is_empty() && self.offsets.is_empty()
     }

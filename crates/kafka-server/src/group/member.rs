@@ -47,6 +47,17 @@ pub struct Protocol {
     pub metadata: Bytes,
 }
 
+impl Profile {
+    /// Returns about how many bytes the profile takes.
+    pub fn bytes(&self) -> usize {
+        let protocols = self.protocols.iter();
+        let protocols: usize = protocols
+            .map(|protocol| protocol.name.len() + protocol.metadata.len() + size_of::<Protocol>())
+            .sum();
+        size_of::<Self>() + self.id.len() + self.client_id.len() + protocols
+    }
+}
+
 impl Member {
     /// Returns a member whose session starts now.
     pub fn new(profile: Profile, now: u64) -> Self {

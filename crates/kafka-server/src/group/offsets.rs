@@ -21,8 +21,21 @@ pub struct Offsets {
 }
 
 impl Offsets {
+    /// Bytes of an offset beside its texts.
+    pub const ENTRY_BYTES: usize = 256;
+
     pub fn is_empty(&self) -> bool {
         self.topics.is_empty()
+    }
+
+    /// Returns about how many bytes the offsets take.
+    pub fn bytes(&self) -> usize {
+        let offsets = self.topics.iter().flat_map(|(topic, partitions)| {
+            partitions.values().map(move |committed| {
+                Self::ENTRY_BYTES + topic.len() + committed.metadata.as_ref().map_or(0, String::len)
+            })
+        });
+        offsets.sum()
     }
 
     pub fn commit(&mut self, topic: &str, partition: i32, committed: Committed) {

@@ -29,7 +29,7 @@ pub(super) fn request(api: i16, version: i16, correlation_id: i32, body: &[u8]) 
     bytes
 }
 
-fn api_versions(version: i16, correlation_id: i32) -> Vec<u8> {
+pub(super) fn api_versions(version: i16, correlation_id: i32) -> Vec<u8> {
     request(ApiKey::ApiVersions as i16, version, correlation_id, &[])
 }
 

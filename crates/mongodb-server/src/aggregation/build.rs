@@ -147,6 +147,7 @@ fn step_of(stage: StageSpec) -> Result<Step, Box<StageSpec>> {
         StageSpec::Match(filter) => Ok(Step::Match(filter)),
         StageSpec::Project(projection) => Ok(Step::Project(projection)),
         StageSpec::ReplaceRoot(expression) => Ok(Step::ReplaceRoot(expression)),
+        StageSpec::Redact(spec) => Ok(Step::Redact(spec)),
         other => Err(Box::new(other)),
     }
 }
@@ -169,6 +170,7 @@ fn build_stage(stage: StageSpec, limit: Option<u64>, input: Box<dyn Stage>) -> B
         | StageSpec::Match(_)
         | StageSpec::Project(_)
         | StageSpec::ReplaceRoot(_)
+        | StageSpec::Redact(_)
         // The command writes the documents.
         | StageSpec::Out(_)
         | StageSpec::Merge(_) => input,

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::held::Charge;
+use crate::aggregation::memory::charge;
 use crate::aggregation::put::put;
 use crate::aggregation::stage::{Context, Stage};
 use crate::bson::{Doc, Key, Value, order};
@@ -49,6 +50,7 @@ pub struct Densify {
     finishing: Option<VecDeque<Key>>,
     generated: usize,
     memory: usize,
+    charge: Charge,
 }
 
 struct Partition {
@@ -141,6 +143,7 @@ impl Densify {
             finishing: None,
             generated: 0,
             memory: 0,
+            charge: Charge::default(),
         }
     }
 
@@ -183,9 +186,7 @@ impl Densify {
         next: Value<'static>,
     ) -> Result<(), CommandError> {
         self.memory += key.bytes().len() + fields.len() + size_of::<(Key, Partition)>();
-        if self.memory > MEMORY_LIMIT {
-            return Err(memory_exceeded("$densify"));
-        }
+        charge("$densify", &mut self.charge, self.memory)?;
         self.partitions.insert(key, Partition { fields, next });
         Ok(())
     }

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use crate::aggregation::held::Charge;
 use crate::aggregation::join::{Join, values_at};
-use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::memory::charge;
 use crate::aggregation::opener::OpenPipeline;
 use crate::aggregation::put::put;
 use crate::aggregation::spec::GraphLookupSpec;
@@ -47,16 +48,23 @@ impl GraphLookup {
         let mut visited = HashSet::new();
         let mut reached = ArrayBuilder::default();
         let mut depth = 0;
+        let (mut memory, mut charged) = (0, Charge::default());
         while !frontier.is_empty() && self.spec.max_depth.is_none_or(|most| depth <= most) {
             context.check()?;
             let mut next = Vec::new();
             for row in self.join.find(&frontier, context)? {
                 let id = row.doc().get("_id").unwrap_or(Value::Undefined);
-                if !visited.insert(Key::of(&id)) {
+                let id = Key::of(&id);
+                let bytes = id.bytes().len();
+                if !visited.insert(id) {
                     continue;
                 }
+                memory += bytes;
                 for value in values_at(&self.spec.connect_from, row.doc()) {
-                    if asked.insert(Key::of(&value)) {
+                    let key = Key::of(&value);
+                    let bytes = 2 * key.bytes().len();
+                    if asked.insert(key) {
+                        memory += bytes;
                         next.push(value);
                     }
                 }
@@ -67,9 +75,7 @@ impl GraphLookup {
                     }
                     None => reached.push_doc(row.doc()),
                 }
-                if reached.size() > MEMORY_LIMIT {
-                    return Err(memory_exceeded("$graphLookup"));
-                }
+                charge("$graphLookup", &mut charged, memory + reached.size())?;
             }
             frontier = next;
             depth += 1;

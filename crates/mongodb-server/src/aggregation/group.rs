@@ -5,7 +5,8 @@ use std::collections::hash_map::Entry;
 use std::vec;
 
 use crate::aggregation::accumulator::{Accumulator, State};
-use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::held::Charge;
+use crate::aggregation::memory::charge;
 use crate::aggregation::stage::{Context, Stage};
 use crate::bson::{Builder, Doc, Key, Value};
 use crate::engine::Row;
@@ -26,6 +27,7 @@ pub struct Group {
     input: Option<Box<dyn Stage>>,
     spec: GroupSpec,
     groups: vec::IntoIter<Gathered>,
+    charge: Charge,
 }
 
 /// A group and the states of its accumulators.
@@ -86,6 +88,7 @@ impl Group {
             input: Some(input),
             spec,
             groups: Vec::new().into_iter(),
+            charge: Charge::default(),
         }
     }
 
@@ -112,9 +115,7 @@ impl Group {
             for (state, (_, field)) in groups[place].states.iter_mut().zip(&self.spec.fields) {
                 memory += field.add(state, &scope)?;
             }
-            if memory > MEMORY_LIMIT {
-                return Err(memory_exceeded("$group"));
-            }
+            charge("$group", &mut self.charge, memory)?;
         }
         self.groups = groups.into_iter();
         Ok(())

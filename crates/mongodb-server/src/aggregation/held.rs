@@ -45,6 +45,32 @@ pub fn held_by_all() -> usize {
     HELD.load(Ordering::Relaxed)
 }
 
+/// Memory that a stage uses beside the documents that it keeps. It is given back when dropped.
+#[derive(Debug, Default)]
+pub struct Charge(usize);
+
+impl Charge {
+    /// Changes below this many bytes are not counted.
+    const STEP: usize = 64 * 1024;
+
+    /// Sets the number of bytes.
+    pub fn set(&mut self, bytes: usize) {
+        if bytes >= self.0.saturating_add(Self::STEP) {
+            HELD.fetch_add(bytes - self.0, Ordering::Relaxed);
+            self.0 = bytes;
+        } else if bytes < self.0 {
+            HELD.fetch_sub(self.0 - bytes, Ordering::Relaxed);
+            self.0 = bytes;
+        }
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        HELD.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
 impl Held {
     pub fn new(row: Row) -> Self {
         match row.origin {

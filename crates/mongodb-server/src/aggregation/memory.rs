@@ -1,6 +1,6 @@
 //! Limits on the memory of a stage and of all queries together.
 
-use crate::aggregation::held::held_by_all;
+use crate::aggregation::held::{Charge, held_by_all};
 use crate::error::{Code, CommandError};
 
 /// Bytes of computed documents that a stage may hold.
@@ -34,4 +34,10 @@ pub fn memory_exceeded(stage: &str) -> CommandError {
             "{stage} exceeded memory limit of {MEMORY_LIMIT} bytes; this server does not spill to disk"
         ),
     )
+}
+
+/// Counts the memory that a stage uses beside the documents that it keeps, and checks both limits.
+pub fn charge(stage: &str, charge: &mut Charge, bytes: usize) -> Result<(), CommandError> {
+    charge.set(bytes);
+    check_memory(stage, bytes)
 }

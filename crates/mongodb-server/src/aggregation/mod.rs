@@ -36,6 +36,7 @@ mod parse_output;
 mod pipeline_scope;
 mod put;
 mod ranking;
+mod redact;
 mod rows;
 mod sample;
 mod selection;

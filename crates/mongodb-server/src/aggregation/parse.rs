@@ -6,6 +6,7 @@ use crate::aggregation::parse_gaps::{parse_densify, parse_fill};
 use crate::aggregation::parse_lookup::{parse_graph_lookup, parse_lookup, parse_union};
 use crate::aggregation::parse_output::{parse_merge, parse_out};
 use crate::aggregation::pipeline_scope::{MAX_DEPTH, PipelineScope, Place};
+use crate::aggregation::redact::RedactSpec;
 use crate::aggregation::shorthand;
 use crate::aggregation::spec::{SourceSpec, StageSpec};
 use crate::aggregation::unwind::UnwindSpec;
@@ -163,6 +164,7 @@ fn parse_stage(
             StageSpec::ReplaceRoot(Expression::parse_in(&root, environment)?)
         }
         "$replaceWith" => StageSpec::ReplaceRoot(Expression::parse_in(argument, environment)?),
+        "$redact" => StageSpec::Redact(RedactSpec::parse(argument, environment)?),
         "$collStats" => StageSpec::Source(parse_collection_stats(argument)?),
         "$documents" => StageSpec::Source(parse_documents(argument, scope)?),
         "$currentOp" => StageSpec::Source(SourceSpec::CurrentOperations),
@@ -210,7 +212,6 @@ const UNSUPPORTED: &[&str] = &[
     "$listSearchIndexes",
     "$listSessions",
     "$planCacheStats",
-    "$redact",
     "$search",
     "$vectorSearch",
     "$listSampledQueries",

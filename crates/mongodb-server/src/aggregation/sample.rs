@@ -1,11 +1,11 @@
 //! `$sample`: documents chosen at random.
 
-use std::{iter, vec};
+use std::vec;
 
-use bytes::Bytes;
-use rand::seq::IteratorRandom as _;
+use rand::seq::SliceRandom as _;
 
-use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::held::Charge;
+use crate::aggregation::memory::charge;
 use crate::aggregation::stage::{Context, Stage};
 use crate::engine::Row;
 use crate::error::CommandError;
@@ -15,6 +15,7 @@ pub struct Sample {
     input: Option<Box<dyn Stage>>,
     size: usize,
     chosen: vec::IntoIter<Row>,
+    charge: Charge,
 }
 
 impl Sample {
@@ -23,34 +24,41 @@ impl Sample {
             input: Some(input),
             size,
             chosen: Vec::new().into_iter(),
+            charge: Charge::default(),
         }
     }
 
     fn choose(
-        &self,
+        &mut self,
         mut input: Box<dyn Stage>,
         context: &Context,
     ) -> Result<Vec<Row>, CommandError> {
-        let mut failed = None;
-        let rows = iter::from_fn(|| {
-            input.next(context).unwrap_or_else(|error| {
-                failed = Some(error);
-                None
-            })
-        });
-        // A copy does not keep the larger buffer alive that the document was read into.
-        let rows = rows.map(|row| Row {
-            document: Bytes::copy_from_slice(&row.document),
-            origin: None,
-        });
-        let chosen = rows.sample(&mut rand::rng(), self.size);
-        if let Some(error) = failed {
-            return Err(error);
+        // Reservoir sampling: each document replaces one of the chosen with the right chance.
+        let mut chosen: Vec<Row> = Vec::new();
+        let mut memory = 0;
+        let mut seen = 0_usize;
+        while let Some(row) = input.next(context)? {
+            seen += 1;
+            let place = if chosen.len() < self.size {
+                chosen.len()
+            } else {
+                rand::random_range(0..seen)
+            };
+            if place >= self.size {
+                continue;
+            }
+            // A copy does not keep the larger buffer alive that the document was read into.
+            let row = Row::computed(row.document.to_vec());
+            memory += row.document.len();
+            if let Some(known) = chosen.get_mut(place) {
+                memory -= known.document.len();
+                *known = row;
+            } else {
+                chosen.push(row);
+            }
+            charge("$sample", &mut self.charge, memory)?;
         }
-        let memory: usize = chosen.iter().map(|row| row.document.len()).sum();
-        if memory > MEMORY_LIMIT {
-            return Err(memory_exceeded("$sample"));
-        }
+        chosen.shuffle(&mut rand::rng());
         Ok(chosen)
     }
 }

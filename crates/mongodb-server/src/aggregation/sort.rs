@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use crate::aggregation::held::Held;
+use crate::aggregation::held::{Charge, Held};
 use crate::aggregation::memory::check_memory;
 use crate::aggregation::stage::{Context, Stage};
 use crate::bson::Key;
@@ -18,6 +18,8 @@ pub struct Sort {
     /// Maximum number of documents to return.
     limit: usize,
     sorted: std::vec::IntoIter<Entry>,
+    /// Memory of the keys.
+    charge: Charge,
 }
 
 /// A document with its sort key. A stored document is not held in memory.
@@ -37,12 +39,13 @@ impl Sort {
             spec,
             limit: limit.unwrap_or(usize::MAX),
             sorted: Vec::new().into_iter(),
+            charge: Charge::default(),
         }
     }
 
     fn fill(&mut self, mut input: Box<dyn Stage>, context: &Context) -> Result<(), CommandError> {
         let mut heap = BinaryHeap::new();
-        let mut memory = 0;
+        let (mut memory, mut keys) = (0, 0);
         let mut key = Vec::new();
         let mut sequence = 0;
         while let Some(row) = input.next(context)? {
@@ -58,12 +61,15 @@ impl Sort {
                 held: Held::new(row),
             };
             memory += entry.memory();
+            keys += entry.own_memory();
             heap.push(entry);
             if heap.len() > self.limit
                 && let Some(dropped) = heap.pop()
             {
                 memory -= dropped.memory();
+                keys -= dropped.own_memory();
             }
+            self.charge.set(keys);
             check_memory("Sort", memory)?;
         }
         self.sorted = heap.into_sorted_vec().into_iter();
@@ -85,7 +91,11 @@ impl Stage for Sort {
 
 impl Entry {
     fn memory(&self) -> usize {
-        size_of::<Self>() + self.key.bytes().len() + self.held.memory()
+        self.own_memory() + self.held.memory()
+    }
+
+    fn own_memory(&self) -> usize {
+        size_of::<Self>() + self.key.bytes().len()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::aggregation::bucket_auto::BucketAutoSpec;
 use crate::aggregation::densify::DensifySpec;
 use crate::aggregation::group::GroupSpec;
+use crate::aggregation::redact::RedactSpec;
 use crate::aggregation::unwind::UnwindSpec;
 use crate::aggregation::window::WindowSpec;
 use crate::engine::Namespace;
@@ -31,6 +32,8 @@ pub enum StageSpec {
     Sample(usize),
     /// `$replaceRoot`
     ReplaceRoot(Expression),
+    /// `$redact`
+    Redact(RedactSpec),
     /// A first stage that does not read a collection.
     Source(SourceSpec),
     /// `$facet`

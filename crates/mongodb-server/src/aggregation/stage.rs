@@ -24,14 +24,16 @@ pub struct Context {
     pub now_ms: i64,
     /// Time on `clock` at which the query fails.
     pub deadline: Option<u64>,
+    /// Id of the session that the query belongs to.
+    pub session: Option<Arc<[u8]>>,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
-    /// Whether the client has left; `None` for a command that goes on without it.
+    /// Whether the client has left or the command was killed; `None` for the server's own work.
     pub left: Option<Left>,
 }
 
 impl Context {
-    /// Fails if the query has exceeded its time limit, its client has left, or the server is
+    /// Fails if the query has exceeded its time limit, its client has left, it was killed, or the server is
     /// stopping.
     pub fn check(&self) -> Result<(), CommandError> {
         if self.stopping.is_cancelled() {
@@ -43,6 +45,10 @@ impl Context {
         if self.left.as_ref().is_some_and(Left::is_set) {
             let message = "the client has left";
             return Err(CommandError::new(Code::CLIENT_DISCONNECT, message));
+        }
+        if self.left.as_ref().is_some_and(Left::is_killed) {
+            let message = "operation was interrupted";
+            return Err(CommandError::new(Code::INTERRUPTED, message));
         }
         match self.deadline {
             Some(deadline) if self.clock.now() > deadline => Err(CommandError::new(

@@ -1,6 +1,7 @@
 //! Stages that handle one document at a time.
 
 use crate::aggregation::check_size::check_size;
+use crate::aggregation::redact::RedactSpec;
 use crate::aggregation::stage::{Context, Stage};
 use crate::bson::{Builder, Value};
 use crate::engine::Row;
@@ -22,6 +23,8 @@ pub enum Step {
     Project(Projection),
     /// `$replaceRoot`: replaces each document by a computed one.
     ReplaceRoot(Expression),
+    /// `$redact`: keeps parts of each document.
+    Redact(RedactSpec),
 }
 
 impl Step {
@@ -40,6 +43,7 @@ impl Step {
                 check_size(&replaced)?;
                 Ok(Some(replaced))
             }
+            Self::Redact(spec) => spec.apply(&row, context),
         }
     }
 }

@@ -38,6 +38,7 @@ impl Runner {
                 deadline: None,
                 stopping: CancellationToken::new(),
                 left: None,
+                session: None,
             },
             _directory: directory,
         }

@@ -10,9 +10,7 @@ use crate::command::explain::explain_aggregate;
 use crate::command::find::{FIRST_BATCH, reply};
 use crate::command::query::{context, environment, parse_hint};
 use crate::command::write_concern::WriteConcern;
-use crate::command::{
-    Call, Client, Shared, change_stream, cursor, diagnostics, merge, out, statistics,
-};
+use crate::command::{Call, Client, Shared, change_stream, cursor, merge, out, statistics};
 use crate::engine::{Namespace, Position, Row};
 use crate::error::{Code, CommandError};
 
@@ -32,7 +30,7 @@ const ARGUMENTS: &[&str] = &[
 /// `aggregate`
 pub fn aggregate(
     shared: &Shared,
-    client: &mut Client,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;
@@ -78,7 +76,7 @@ pub fn aggregate(
     };
     let rest = push_down(stages, &mut selection);
     let source = match rest.first() {
-        Some(StageSpec::Source(source)) => given(shared, client, call, &namespace, source)?,
+        Some(StageSpec::Source(source)) => given(shared, &namespace, source)?,
         _ if without_collection => {
             let message = "{aggregate: 1} is only valid for stages that need no collection";
             return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
@@ -87,7 +85,7 @@ pub fn aggregate(
     };
     if let Some(target) = target {
         // A write goes on without its client.
-        context.left = None;
+        context.left = context.left.map(|left| left.patient());
         check_read_concern(call, &target)?;
         let concern = WriteConcern::parse(call)?;
         let mut stage = build(rest, source);
@@ -134,16 +132,16 @@ fn batch_size(options: Doc<'_>) -> Result<Option<u64>, CommandError> {
 /// Returns the documents of a first stage that does not read the collection.
 fn given(
     shared: &Shared,
-    client: &Client,
-    call: &Call<'_>,
     namespace: &Namespace,
     source: &SourceSpec,
 ) -> Result<Box<dyn Stage>, CommandError> {
     let rows = match source {
         SourceSpec::Documents(documents) => documents.iter().cloned().map(Row::computed).collect(),
         SourceSpec::CurrentOperations => {
-            let operation = diagnostics::current_operation(shared, client, call);
-            vec![Row::computed(operation.finish())]
+            let operations = shared
+                .operations
+                .documents(shared.address, shared.clock.now());
+            operations.into_iter().map(Row::computed).collect()
         }
         SourceSpec::CollectionStats { .. } | SourceSpec::IndexStats => {
             statistics::rows(shared, namespace, source)?

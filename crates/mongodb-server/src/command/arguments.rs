@@ -49,7 +49,7 @@ pub struct Call<'a> {
     pub cluster_time: Option<u64>,
     /// What goes wrong with the command.
     pub fault: &'a Fault,
-    /// Whether the client has left; `None` for a command that goes on without it.
+    /// Whether the client has left or the command was killed; `None` before that is known.
     pub left: Option<Left>,
     sequences: &'a [(&'a str, &'a [u8])],
 }
@@ -99,6 +99,15 @@ impl<'a> Call<'a> {
             fault: self.fault,
             left: self.left.clone(),
             sequences: &[],
+        }
+    }
+
+    /// Returns the id of the session that the command belongs to.
+    pub fn session(&self) -> Option<Vec<u8>> {
+        let session = self.body.get("lsid")?;
+        match session.as_document()?.get("id")? {
+            Value::Binary { bytes, .. } => Some(bytes.into_owned()),
+            _ => None,
         }
     }
 

@@ -14,10 +14,16 @@ pub struct Client {
     pub id: i32,
     /// The address that the client connected to.
     pub local: Option<SocketAddr>,
+    /// The address of the client.
+    pub peer: Option<SocketAddr>,
     /// Name of the user that logged in.
     pub user: Option<String>,
     /// The login under way.
     pub login: Option<Login>,
+    /// Whether the last command was a login that failed.
+    pub rejected: bool,
+    /// Number of frames that the client sent.
+    pub commands: u64,
     /// How long the last command may wait for documents, if it found none.
     pub wait: Option<Duration>,
 }
@@ -45,8 +51,11 @@ impl Client {
         Self {
             id,
             local,
+            peer: None,
             user: None,
             login: None,
+            rejected: false,
+            commands: 0,
             wait: None,
         }
     }

@@ -32,6 +32,7 @@ pub fn open(
         }
         shared.cursors.add(Entry {
             namespace: namespace.to_owned(),
+            session: context.session.as_ref().map(|id| id.to_vec()),
             cursor: Some(cursor),
             used: shared.clock.now(),
             forever: batch.forever,
@@ -79,7 +80,9 @@ pub fn get_more(
     let namespace = format!("{}.{collection}", call.database);
     let size = call.natural("batchSize")?.filter(|&size| size > 0);
     let mut context = context(shared, call)?;
-    let cursor = shared.cursors.take(id, &namespace)?;
+    let cursor = shared
+        .cursors
+        .take(id, &namespace, call.session().as_deref())?;
     let tails = cursor.tails();
     if tails && !cursor.awaits() && call.value("maxTimeMS").is_some() {
         shared.cursors.put_back(id, cursor, shared.clock.now());

@@ -30,6 +30,8 @@ pub struct Cursors {
 #[derive(Debug)]
 pub struct Entry {
     pub namespace: String,
+    /// Id of the session that the query belongs to.
+    pub session: Option<Vec<u8>>,
     /// The query; `None` while a command reads it.
     pub cursor: Option<Cursor>,
     /// Last use, on the server's clock.
@@ -251,7 +253,12 @@ impl Cursors {
     }
 
     /// Takes a cursor to read it.
-    pub fn take(&self, id: i64, namespace: &str) -> Result<Cursor, CommandError> {
+    pub fn take(
+        &self,
+        id: i64,
+        namespace: &str,
+        session: Option<&[u8]>,
+    ) -> Result<Cursor, CommandError> {
         let mut open = lock(&self.open);
         let entry = open.get_mut(&id).ok_or_else(|| not_found(id))?;
         if entry.namespace != namespace {
@@ -262,6 +269,7 @@ impl Cursors {
             );
             return Err(CommandError::new(Code::UNAUTHORIZED, message));
         }
+        check_session(id, entry.session.as_deref(), session)?;
         entry.cursor.take().ok_or_else(|| {
             CommandError::new(
                 Code::CURSOR_IN_USE,
@@ -283,6 +291,20 @@ impl Cursors {
     pub fn remove(&self, id: i64) -> bool {
         lock(&self.open).remove(&id).is_some()
     }
+}
+
+/// Rejects a read of a cursor in another session than its own.
+fn check_session(id: i64, own: Option<&[u8]>, given: Option<&[u8]>) -> Result<(), CommandError> {
+    let (code, difference) = match (own, given) {
+        (None, Some(_)) => (50_736, "was not created in a session, in a session"),
+        (Some(_), None) => (50_737, "was created in a session, without an lsid"),
+        (Some(own), Some(given)) if own != given => {
+            (50_738, "was created in a session, in another session")
+        }
+        _ => return Ok(()),
+    };
+    let message = format!("Cannot run getMore on cursor {id}, which {difference}");
+    Err(CommandError::location(code, message))
 }
 
 fn not_found(id: i64) -> CommandError {

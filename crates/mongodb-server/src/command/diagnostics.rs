@@ -80,29 +80,6 @@ fn memory() -> Builder {
     memory.bool("supported", true)
 }
 
-/// `currentOp`
-pub fn current_operations(
-    shared: &Shared,
-    client: &mut Client,
-    call: &Call<'_>,
-) -> Result<Builder, CommandError> {
-    let mut operations = ArrayBuilder::default();
-    operations.push_built(current_operation(shared, client, call));
-    Ok(Builder::new().array("inprog", operations))
-}
-
-/// Returns the operation that runs this command. Others are not tracked.
-pub fn current_operation(shared: &Shared, client: &Client, call: &Call<'_>) -> Builder {
-    Builder::new()
-        .string("type", "op")
-        .string("host", &shared.address.to_string())
-        .int32("connectionId", client.id)
-        .bool("active", true)
-        .string("op", "command")
-        .string("ns", &format!("{}.$cmd.{}", call.database, call.name))
-        .raw_document("command", call.body)
-}
-
 /// `hostInfo`
 pub fn host_info(
     _shared: &Shared,

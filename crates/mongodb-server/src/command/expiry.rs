@@ -18,6 +18,7 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
         deadline: None,
         stopping: shared.stopping.clone(),
         left: None,
+        session: None,
     };
     let writer = shared.engine.writer();
     let mut count = 0;

@@ -24,7 +24,6 @@ const MISSING: &[&str] = &[
     "getDefaultRWConcern",
     "grantPrivilegesToRole",
     "grantRolesToUser",
-    "killOp",
     "listCommands",
     "listSearchIndexes",
     "lockInfo",

@@ -8,7 +8,7 @@ use crate::command::collection_options::{
 };
 use crate::command::insert::insert_all;
 use crate::command::query::context;
-use crate::command::{Call, Client, Shared};
+use crate::command::{Call, Client, Shared, time_series, view};
 use crate::engine::{Collection, CollectionOptions, IndexSpec, Namespace};
 use crate::error::{Code, CommandError};
 
@@ -18,12 +18,19 @@ const COPIED: usize = 1_000;
 /// Options of an index that `collMod` changes.
 const INDEX_OPTIONS: &[&str] = &["expireAfterSeconds", "hidden", "prepareUnique", "unique"];
 
-/// Options that this server does not change.
-const UNSUPPORTED: &[&str] = &[
+/// Options that `collMod` changes beside those that `create` takes in the same form.
+const CHANGED: &[&str] = &[
+    "index",
+    "cappedSize",
+    "cappedMax",
     "viewOn",
     "pipeline",
     "timeseries",
     "expireAfterSeconds",
+];
+
+/// Options that this server does not change.
+const UNSUPPORTED: &[&str] = &[
     "clusteredIndex",
     "recordPreImages",
     "dryRun",
@@ -42,13 +49,23 @@ pub fn collection_modify(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
-    let sizes = ["index", "cappedSize", "cappedMax"];
-    call.only(&[STORED, UNSUPPORTED, &sizes].concat())?;
+    call.only(&[STORED, UNSUPPORTED, CHANGED].concat())?;
     call.refuse(UNSUPPORTED)?;
     let namespace = call.namespace()?;
     let collection = existing(shared, &namespace)?;
     let before = collection.with_state(|state| state.options.clone());
-    let mut options = changed_sizes(call, before.clone())?;
+    if before.is_view() {
+        let options = changed_view(shared, call, &namespace, before)?;
+        return modify(shared, call, &collection, options, None);
+    }
+    for name in ["viewOn", "pipeline"] {
+        if call.value(name).is_some() {
+            let message = format!("'{name}' option only supported on a view");
+            return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+        }
+    }
+    let options = changed_sizes(call, before)?;
+    let mut options = time_series::changed(call, options)?;
     let kept = STORED
         .iter()
         .filter(|name| name.starts_with("valid") || name.starts_with("change"));
@@ -63,6 +80,17 @@ pub fn collection_modify(
         Some(index) => Some(changed_index(&collection, index)?),
         None => None,
     };
+    modify(shared, call, &collection, options, change)
+}
+
+/// Changes a collection; the oplog gets the command without its generic arguments.
+fn modify(
+    shared: &Shared,
+    call: &Call<'_>,
+    collection: &Collection,
+    options: CollectionOptions,
+    change: Option<IndexChange>,
+) -> Result<Builder, CommandError> {
     let (index, reply) = match change {
         Some(change) => (Some(change.spec), change.reply),
         None => (None, Builder::new()),
@@ -70,12 +98,47 @@ pub fn collection_modify(
     let mut command = Builder::new();
     for element in call.body.elements() {
         let name = element.name();
-        if name == call.name || STORED.contains(&name) || sizes.contains(&name) {
+        if name == call.name || STORED.contains(&name) || CHANGED.contains(&name) {
             command.push_element(element);
         }
     }
-    shared.engine.modify(&collection, options, index, command)?;
+    shared.engine.modify(collection, options, index, command)?;
     Ok(reply)
+}
+
+/// Returns the options of a view with another collection or pipeline.
+fn changed_view(
+    shared: &Shared,
+    call: &Call<'_>,
+    namespace: &Namespace,
+    before: CollectionOptions,
+) -> Result<CollectionOptions, CommandError> {
+    for element in call.body.elements().skip(1) {
+        let name = element.name();
+        let changes = STORED.contains(&name) || CHANGED.contains(&name);
+        if changes && !matches!(name, "viewOn" | "pipeline") {
+            let message = format!("option not supported on a view: {name}");
+            return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+        }
+    }
+    let on = call.text("viewOn")?;
+    if on.as_deref() == Some("") {
+        return Err(CommandError::bad_value("'viewOn' cannot be empty"));
+    }
+    let mut options = before;
+    if let Some(on) = &on {
+        options = with(&options, "viewOn", Some(&Value::from(on.as_ref())));
+    }
+    if let Some(pipeline) = call.array("pipeline")? {
+        let pipeline = Value::Array(pipeline.bytes().into());
+        options = with(&options, "pipeline", Some(&pipeline));
+    }
+    let defined = options.0.as_deref().map_or(Doc::EMPTY, Doc::new);
+    let (on, pipeline) = (defined.get("viewOn"), defined.get("pipeline"));
+    let on = on.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let pipeline = pipeline.as_ref().and_then(Value::as_array);
+    view::check_definition(shared, namespace, on, pipeline.unwrap_or(Doc::EMPTY))?;
+    Ok(options)
 }
 
 fn changed_sizes(

@@ -16,6 +16,7 @@ pub fn context(shared: &Shared, call: &Call<'_>) -> Result<Context, CommandError
         engine: std::sync::Arc::clone(&shared.engine),
         stopping: shared.stopping.clone(),
         left: call.left.clone(),
+        session: call.session().map(Into::into),
         clock: shared.clock,
         now_ms: i64::try_from(unix_ms()).unwrap_or(i64::MAX),
         deadline: limit.map(|milliseconds| {

@@ -73,6 +73,7 @@ pub fn sasl_continue(
             skips_empty,
         }) => {
             let finished = exchange.finish(&message);
+            client.rejected = finished.is_err();
             let login = finished.map_err(|_why| authentication_failed())?;
             let (user, signature) = (login.user, login.answer);
             if skips_empty {

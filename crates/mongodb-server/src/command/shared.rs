@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use convoy_server_kit::RunClock;
 use convoy_server_kit::scram::CredentialStore;
+use convoy_server_kit::{Attempts, RunClock};
 use tokio_util::sync::CancellationToken;
 
 use crate::command::counters::Counters;
 use crate::command::cursors::Cursors;
+use crate::command::running::Operations;
 use crate::engine::Engine;
 use crate::faults::FaultPlan;
 
@@ -17,6 +18,8 @@ use crate::faults::FaultPlan;
 pub struct Shared {
     /// The documents.
     pub engine: Arc<Engine>,
+    /// Commands that run.
+    pub operations: Operations,
     /// Open cursors.
     pub cursors: Cursors,
     /// Time since the server started.
@@ -33,6 +36,8 @@ pub struct Shared {
     pub crashed: CancellationToken,
     /// Users that may log in; without any, every client may do everything.
     pub credentials: CredentialStore,
+    /// Logins that failed lately.
+    pub attempts: Attempts,
     /// What goes wrong on purpose.
     pub faults: Option<Arc<FaultPlan>>,
 }

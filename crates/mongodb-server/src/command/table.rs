@@ -3,11 +3,12 @@
 use crate::bson::{Builder, Invalid};
 use crate::command::arguments::{self, Call};
 use crate::command::client::Client;
+use crate::command::running::Origin;
 use crate::command::shared::Shared;
 use crate::command::{
     aggregate, catalog, count, cursor, delete, diagnostics, explain, find, find_and_modify,
-    generic, handshake, indexes, insert, missing, modify, replica_set, sasl, sessions, statistics,
-    top, update, view,
+    generic, handshake, indexes, insert, missing, modify, operations, replica_set, sasl, sessions,
+    statistics, top, update, view,
 };
 use crate::engine::{Oplog, check_database};
 use crate::error::{Code, CommandError};
@@ -56,7 +57,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ("count", count::count),
     ("create", catalog::create),
     ("createIndexes", indexes::create_indexes),
-    ("currentOp", diagnostics::current_operations),
+    ("currentOp", operations::current_operations),
     ("dataSize", statistics::data_size),
     ("dbStats", statistics::database_stats),
     ("dbstats", statistics::database_stats),
@@ -83,6 +84,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ("ismaster", handshake::is_master),
     ("killAllSessions", sessions::end_sessions),
     ("killCursors", cursor::kill_cursors),
+    ("killOp", operations::kill_operation),
     ("killSessions", sessions::end_sessions),
     ("listCollections", catalog::list_collections),
     ("listDatabases", catalog::list_databases),
@@ -139,7 +141,7 @@ fn run(
     call.fault = fault;
     // A write goes on without its client, as far as it was sent.
     let reads = READING_COMMANDS.contains(&call.name);
-    call.left = reads.then(|| left.clone());
+    call.left = Some(if reads { left.clone() } else { left.patient() });
     let open = OPEN_COMMANDS.contains(&call.name);
     // Users of external systems log in on a database of this name.
     if call.database != "$external" || !open {
@@ -165,7 +167,13 @@ fn run(
     replica_set::protect_oplog(&call)?;
     shared.counters.count(call.name);
     let began = shared.clock.now();
+    let origin = Origin {
+        connection: client.id,
+        client: client.peer,
+    };
+    let running = shared.operations.begin(&call, origin, left, began);
     let outcome = run(shared, client, &call);
+    drop(running);
     top::note(shared, &call, began);
     let mut reply = outcome?;
     if let Some(unmet) = generic::unmet_write_concern(&call)? {

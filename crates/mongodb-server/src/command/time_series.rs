@@ -4,6 +4,7 @@
 
 use crate::bson::{Builder, Doc, Element, Kind, Value};
 use crate::command::Call;
+use crate::command::collection_options::with;
 use crate::command::statement::Statement;
 use crate::engine::{Collection, CollectionOptions, IndexSpec, TimeSeries};
 use crate::error::{Code, CommandError};
@@ -48,7 +49,9 @@ pub fn options(call: &Call<'_>) -> Result<Option<CollectionOptions>, CommandErro
         "validationLevel",
         "validationAction",
     ] {
-        if call.value(name).is_some() {
+        let given = call.value(name);
+        // Java's driver always says whether a collection is capped.
+        if given.is_some_and(|given| name != "capped" || given.is_truthy()) {
             return Err(invalid(format!(
                 "'{name}' is not allowed with 'timeseries'"
             )));
@@ -227,6 +230,76 @@ fn expiry(call: &Call<'_>) -> Result<Option<i64>, CommandError> {
         }
         None => Ok(None),
     }
+}
+
+/// Returns the options of a collection as `collMod` changes them.
+pub fn changed(
+    call: &Call<'_>,
+    before: CollectionOptions,
+) -> Result<CollectionOptions, CommandError> {
+    let series = before.is_time_series();
+    let mut options = before;
+    if let Some(given) = call.document("timeseries")? {
+        if !series {
+            let message = "option only supported on a time-series collection: timeseries";
+            return Err(invalid(message));
+        }
+        let known = options.0.as_deref().map_or(Doc::EMPTY, Doc::new);
+        let known = known.get("timeseries");
+        let known = known.as_ref().and_then(Value::as_document);
+        let changed = changed_buckets(known.unwrap_or(Doc::EMPTY), given)?;
+        let changed = Value::Document(changed.finish().into());
+        options = with(&options, "timeseries", Some(&changed));
+    }
+    let Some(value) = call.value("expireAfterSeconds") else {
+        return Ok(options);
+    };
+    if !series {
+        return Err(invalid(
+            "'expireAfterSeconds' option is only supported on collections clustered by _id",
+        ));
+    }
+    let seconds = match value {
+        Value::String(text) if text == "off" => None,
+        _ => expiry(call)?.map(Value::Int64),
+    };
+    Ok(with(&options, "expireAfterSeconds", seconds.as_ref()))
+}
+
+/// Returns the options of a series with longer buckets: they never become shorter.
+fn changed_buckets(known: Doc<'_>, given: Doc<'_>) -> Result<Builder, CommandError> {
+    let mut changed = Given::default();
+    for option in given.elements() {
+        if matches!(option.name(), "timeField" | "metaField") {
+            let message = format!(
+                "BSON field 'collMod.timeseries.{}' is an unknown field.",
+                option.name()
+            );
+            return Err(CommandError::location(40_415, message));
+        }
+        changed.read(option)?;
+    }
+    let span = |doc: Doc<'_>| {
+        doc.get("bucketMaxSpanSeconds")
+            .and_then(|span| span.as_i64())
+    };
+    let mut shown = Builder::new();
+    for name in ["timeField", "metaField"] {
+        if let Some(element) = known.element(name) {
+            shown.push_element(element);
+        }
+    }
+    let shown = changed.check_buckets(shown)?.finish();
+    if span(Doc::new(&shown)) < span(known) {
+        return Err(invalid(if changed.granularity.is_some() {
+            "Invalid transition for timeseries.granularity. Can only transition from 'seconds' to \
+             'minutes' or 'minutes' to 'hours'."
+        } else {
+            "Timeseries 'bucketMaxSpanSeconds' needs to be equal to or greater than the current \
+             value."
+        }));
+    }
+    Ok(Builder::new().extended(Doc::new(&shown)))
 }
 
 /// Returns the index that a time series collection with a `metaField` begins with.

@@ -237,6 +237,7 @@ fn modify(
         }
     }
     for id in ids {
+        context.check()?;
         modification.apply(id, &mut updated)?;
     }
     Ok(updated)

@@ -127,7 +127,9 @@ pub fn options(
         "storageEngine",
         "clusteredIndex",
     ] {
-        if call.value(name).is_some() {
+        let given = call.value(name);
+        // Java's driver always says whether a collection is capped.
+        if given.is_some_and(|given| name != "capped" || given.is_truthy()) {
             return Err(invalid(format!("'{name}' is not allowed with 'viewOn'")));
         }
     }

@@ -1,6 +1,7 @@
 //! The whole server over raw sockets.
 
 mod access;
+mod bounds;
 mod change_streams;
 mod client;
 mod data;

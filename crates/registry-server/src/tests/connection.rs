@@ -173,3 +173,22 @@ async fn idle_connections_do_not_keep_others_out() {
     let answered = tokio::time::timeout(Duration::from_secs(10), server.get("/"));
     assert_eq!(answered.await.expect("it is answered"), (200, json!({})));
 }
+
+#[tokio::test]
+async fn answers_to_wrong_passwords_are_delayed() {
+    let settings = settings().with_user(convoy_server_kit::User::new("fleet", "pencil"));
+    let server = start_with(settings).await;
+    let clock = convoy_server_kit::RunClock::start();
+    for _ in 0..7 {
+        let mut stream = TcpStream::connect(server.registry.address())
+            .await
+            .expect("connects");
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                       Authorization: Basic Zmxl\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.expect("writes");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await.expect("a reply");
+        assert!(reply.starts_with("HTTP/1.1 401"), "{reply}");
+    }
+    assert!(clock.now() >= 300_000_000);
+}

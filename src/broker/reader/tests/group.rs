@@ -22,7 +22,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 
 /// Name of every member.
-const MEMBER: StrBytes = StrBytes::from_static_str("member");
+const MEMBER: &str = "member";
 
 /// Requests of a group that are answered, with their versions.
 pub const VERSIONS: [(ApiKey, i16, i16); 7] = [
@@ -79,14 +79,14 @@ impl Group {
 
     fn join(&self, code: i16, request: &JoinGroupRequest) -> JoinGroupResponse {
         let member = JoinGroupResponseMember::default()
-            .with_member_id(MEMBER)
+            .with_member_id(StrBytes::from_static_str(MEMBER))
             .with_metadata(request.protocols[0].metadata.clone());
         JoinGroupResponse::default()
             .with_error_code(code)
             .with_generation_id(self.generation)
             .with_protocol_name(Some(request.protocols[0].name.clone()))
-            .with_leader(MEMBER)
-            .with_member_id(MEMBER)
+            .with_leader(StrBytes::from_static_str(MEMBER))
+            .with_member_id(StrBytes::from_static_str(MEMBER))
             .with_members(vec![member])
     }
 

@@ -14,6 +14,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use convoy_server_kit::FrameMemory;
 use kafka_protocol::messages::*; // every request and response type of the protocol
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use proptest::prelude::*;
@@ -26,6 +27,7 @@ use crate::api::{Client, Next, answer};
 use crate::auth::Session;
 use crate::batch::tests::{Producer, batch, batch_of_producer};
 use crate::cluster::{Cluster, TopicRef};
+use crate::memory::ResponseMemory;
 use crate::records;
 use crate::settings::Settings;
 
@@ -98,9 +100,11 @@ impl Fixture {
         let interrupted = CancellationToken::new();
         interrupted.cancel();
         let mut session = Session::new(self.cluster.credentials());
+        let response_memory = ResponseMemory::new(FrameMemory::new(1 << 30));
         let client = Client {
             id: "",
             address: Ipv4Addr::LOCALHOST.into(),
+            response_memory: &response_memory,
             interrupted: &interrupted,
         };
         tokio::runtime::Builder::new_current_thread()

@@ -11,10 +11,27 @@ use crate::group::membership::state::State;
 /// Limit on the members of one group.
 const MAX_MEMBERS: usize = 1_000;
 
+/// Limit on what all members of a group state when they join: it is written to disk with each
+/// rebalance, and sent to the leader.
+pub(super) const MAX_PROFILE_BYTES: usize = 4 * 1024 * 1024;
+
 impl Membership {
+    /// Returns about how many bytes the members take.
+    pub fn bytes(&self) -> usize {
+        let members = self.members.values();
+        members
+            .map(|member| member.profile.bytes() + member.assignment.len())
+            .sum()
+    }
+
     pub(super) fn admit(&mut self, now: u64, join: Join, ticket: Ticket) -> Result<(), Refused> {
         self.check_protocols(&join)?;
         let id = join.profile.id.as_str();
+        let others = self.members.iter().filter(|(known, _)| *known != id);
+        let others: usize = others.map(|(_, member)| member.profile.bytes()).sum();
+        if others + join.profile.bytes() > MAX_PROFILE_BYTES {
+            return Err(ResponseError::GroupMaxSizeReached.into());
+        }
         if id.is_empty() {
             return self.admit_new(now, join, ticket);
         }

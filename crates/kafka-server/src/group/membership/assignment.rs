@@ -4,6 +4,7 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
 use crate::group::answer::{Answer, Synced, Ticket};
+use crate::group::membership::admission::MAX_PROFILE_BYTES;
 use crate::group::membership::machine::Membership;
 use crate::group::membership::request::Sync;
 use crate::group::membership::state::State;
@@ -41,6 +42,11 @@ impl Membership {
                     self.answer(older, Answer::Synced(Err(error)));
                 }
                 if self.leader.as_deref() == Some(id) {
+                    let assignments = sync.assignments.iter();
+                    let bytes: usize = assignments.map(|(_, bytes)| bytes.len()).sum();
+                    if bytes > MAX_PROFILE_BYTES {
+                        return Err(ResponseError::UnknownServerError);
+                    }
                     self.stabilize(sync.assignments);
                 }
                 Ok(())

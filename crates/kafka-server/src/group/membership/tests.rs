@@ -367,6 +367,39 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+#[test]
+fn members_that_state_too_much_together_are_refused() {
+    let mut script = Script::new();
+    let state = |id: &str| {
+        let mut profile = Script::profile(id, None, &["range"]);
+        profile.protocols[0].metadata = vec![0; 1_000_000].into();
+        profile
+    };
+    let mut refused = 0;
+    for number in 0..6 {
+        let (id, ticket) = (format!("member-{number}"), script.next_ticket);
+        script.next_ticket += 1;
+        let join = Join {
+            profile: state(""),
+            protocol_type: "consumer".to_owned(),
+            fresh_id: id,
+            id_required: false,
+            can_skip_assignment: false,
+        };
+        script.membership.join(script.now, join, ticket);
+        refused += script
+            .membership
+            .take_answers()
+            .iter()
+            .filter(|(_, answer)| {
+                let error = ResponseError::GroupMaxSizeReached.into();
+                *answer == Answer::Joined(Err(error))
+            })
+            .count();
+    }
+    assert_eq!(refused, 2);
+}
+
 proptest! {
     /// Every request is answered in the end, and a group without requests becomes empty.
     #[test]

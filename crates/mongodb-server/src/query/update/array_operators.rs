@@ -1,6 +1,8 @@
 //! Update operators on arrays.
 
-use crate::bson::{Builder, Doc, Element, Kind, Value, order};
+use std::collections::HashSet;
+
+use crate::bson::{Builder, Doc, Element, Key, Kind, Value, order};
 use crate::error::CommandError;
 use crate::query::filter::Filter;
 use crate::query::path::Path;
@@ -45,7 +47,7 @@ pub enum Pull {
     /// Removes documents that pass a filter.
     Document(Filter),
     /// Removes elements that equal one of these.
-    All(Vec<Value<'static>>),
+    All(HashSet<Key>),
 }
 
 /// `$pop`
@@ -183,11 +185,17 @@ impl AddToSet {
         doc: Doc<'_>,
     ) -> Result<(), CommandError> {
         let items = array_of(slot, existed, path, doc)?;
+        if let [value] = self.0.as_slice() {
+            let mut known = items.iter().map(Slot::to_value);
+            if !known.any(|item| order::equal(&item, value)) {
+                items.push(Slot::Value(value.clone()));
+            }
+            return Ok(());
+        }
+        let known = items.iter().map(|item| Key::of(&item.to_value()));
+        let mut known: HashSet<Key> = known.collect();
         for value in &self.0 {
-            let known = items
-                .iter()
-                .any(|item| order::equal(&item.to_value(), value));
-            if !known {
+            if known.insert(Key::of(value)) {
                 items.push(Slot::Value(value.clone()));
             }
         }
@@ -211,7 +219,7 @@ impl Pull {
         }
         if !operators && argument.kind() != Kind::Regex {
             // A plain value matches an element, and not the elements of a nested array.
-            return Ok(Self::All(vec![argument.value().into_owned()]));
+            return Ok(Self::All(HashSet::from([Key::of(&argument.value())])));
         }
         let wrapped = Builder::new().with("v", &argument.value()).finish();
         Ok(Self::Value(Filter::parse_within(Doc::new(&wrapped))?))
@@ -224,7 +232,9 @@ impl Pull {
                 "$pullAll requires an array argument but was given another type",
             )
         })?;
-        Ok(Self::All(array.values().map(Value::into_owned).collect()))
+        Ok(Self::All(
+            array.values().map(|value| Key::of(&value)).collect(),
+        ))
     }
 
     pub fn apply(&self, slot: &mut Slot<'_>) -> Result<(), CommandError> {
@@ -239,7 +249,7 @@ impl Pull {
                 Self::Document(filter) => {
                     value.as_document().is_some_and(|doc| filter.matches(doc))
                 }
-                Self::All(values) => values.iter().any(|known| order::equal(known, &value)),
+                Self::All(values) => values.contains(&Key::of(&value)),
                 Self::Value(filter) => {
                     let holder = Builder::new().with("v", &value).finish();
                     filter.matches(Doc::new(&holder))

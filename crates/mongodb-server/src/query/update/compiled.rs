@@ -1,5 +1,7 @@
 //! Compiles updates and applies them to documents.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::bson::{Builder, Doc, Element, Kind, order};
 use crate::error::{Code, CommandError};
 use crate::query::environment::Environment;
@@ -11,6 +13,7 @@ use crate::query::update::operators::{self, Operator};
 use crate::query::update::paths::{ArrayFilters, UpdatePath};
 use crate::query::update::step::Step;
 use crate::query::update::tree::Slot;
+use crate::query::update::work::Work;
 
 /// A compiled update.
 #[derive(Debug, Clone)]
@@ -140,10 +143,11 @@ impl Update {
             }
             Self::Modify(modifications) => {
                 let mut root = Slot::new(doc);
+                let work = Work::default();
                 // Array filters apply to the document as it was before all operators.
                 let places = modifications
                     .iter()
-                    .map(|modification| modification.places(&mut root, context))
+                    .map(|modification| modification.places(&mut root, context, &work))
                     .collect::<Result<Vec<_>, _>>()?;
                 conflicts::check_places(modifications, &places)?;
                 for (modification, places) in modifications.iter().zip(&places) {
@@ -204,15 +208,18 @@ fn replace(doc: Doc<'_>, replacement: Doc<'_>) -> Result<Vec<u8>, CommandError> 
 /// Sets the fields of one document in another. New fields come last.
 fn overlaid(doc: Doc<'_>, overlay: Doc<'_>) -> Vec<u8> {
     let mut builder = Builder::new();
+    let mut set = HashMap::new();
+    for element in overlay.elements() {
+        set.entry(element.name_bytes()).or_insert(element);
+    }
     for element in doc.elements() {
-        let set = overlay.elements();
-        let mut same = set.filter(|new| new.name_bytes() == element.name_bytes());
-        builder.push_element(same.next().unwrap_or(element));
+        let new = set.get(element.name_bytes()).copied();
+        builder.push_element(new.unwrap_or(element));
     }
     // New fields are in the order of their names.
-    let known = |name: &[u8]| doc.elements().any(|old| old.name_bytes() == name);
+    let known: HashSet<&[u8]> = doc.elements().map(Element::name_bytes).collect();
     let mut new: Vec<_> = overlay.elements().collect();
-    new.retain(|element| !known(element.name_bytes()));
+    new.retain(|element| !known.contains(element.name_bytes()));
     new.sort_by_key(|element| element.name_bytes());
     for element in new {
         builder.push_element(element);

@@ -3,7 +3,7 @@
 //! Operators name the paths that they set: a document that `$set` sets is one changed field, while an
 //! update by a pipeline is described by the least difference of the documents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value};
 use crate::query::path::array_index;
@@ -11,6 +11,7 @@ use crate::query::update::compiled::Update;
 use crate::query::update::context::UpdateContext;
 use crate::query::update::operators::Operator;
 use crate::query::update::tree::Slot;
+use crate::query::update::work::Work;
 
 /// How an operator changes the value at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +63,16 @@ impl Update {
             return touched;
         };
         let mut root = Slot::new(before);
+        let work = Work::default();
         for modification in modifications {
             let touch = match &modification.operator {
                 Operator::Push(push) if push.only_appends() => Touch::Append,
                 _ => Touch::Whole,
             };
-            for path in modification.places(&mut root, context).unwrap_or_default() {
+            for path in modification
+                .places(&mut root, context, &work)
+                .unwrap_or_default()
+            {
                 touched.insert(path.as_str().to_owned(), touch);
             }
             if let Operator::Rename(to) = &modification.operator {
@@ -79,9 +84,17 @@ impl Update {
 }
 
 impl Description {
-    fn documents(&mut self, before: Doc<'_>, after: Doc<'_>, place: &Place) {
+    fn documents<'a>(&mut self, before: Doc<'a>, after: Doc<'a>, place: &Place) {
+        let by_name = |doc: Doc<'a>| {
+            let mut fields = HashMap::new();
+            for element in doc.elements() {
+                fields.entry(element.name()).or_insert(element);
+            }
+            fields
+        };
+        let (old, new) = (by_name(before), by_name(after));
         for element in before.elements() {
-            if after.element(element.name()).is_none() {
+            if !new.contains_key(element.name()) {
                 let field = place.field(element.name());
                 self.removed.push(&Value::from(field.path.as_str()));
                 self.note(&field);
@@ -89,11 +102,11 @@ impl Description {
         }
         for element in after.elements() {
             let place = place.field(element.name());
-            self.values(before.element(element.name()), element, &place);
+            self.values(old.get(element.name()).copied(), element, &place);
         }
     }
 
-    fn values(&mut self, before: Option<Element<'_>>, after: Element<'_>, place: &Place) {
+    fn values<'a>(&mut self, before: Option<Element<'a>>, after: Element<'a>, place: &Place) {
         let same_kind = before.filter(|before| before.kind() == after.kind());
         let unchanged = same_kind.is_some_and(|before| before.payload() == after.payload());
         if unchanged {

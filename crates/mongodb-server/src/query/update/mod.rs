@@ -17,6 +17,7 @@ mod compiled;
 mod conflicts;
 mod context;
 mod describe;
+mod fields;
 mod modification;
 mod number_operators;
 mod operators;
@@ -24,6 +25,7 @@ mod paths;
 mod step;
 mod tree;
 mod upsert;
+mod work;
 
 pub use compiled::Update;
 pub use context::UpdateContext;

@@ -7,6 +7,7 @@ use crate::query::update::context::UpdateContext;
 use crate::query::update::operators::Operator;
 use crate::query::update::paths::UpdatePath;
 use crate::query::update::tree::Slot;
+use crate::query::update::work::Work;
 
 /// One operator on one path.
 #[derive(Debug, Clone)]
@@ -21,11 +22,12 @@ impl Modification {
         &self,
         root: &mut Slot<'_>,
         context: UpdateContext,
+        work: &Work,
     ) -> Result<Vec<Path>, CommandError> {
         match self.operator {
             Operator::SetOnInsert(_) if !context.inserting => Ok(Vec::new()),
             Operator::Rename(_) => self.path.plain().map(|path| vec![path]),
-            _ => self.path.expand(root, context.position),
+            _ => self.path.expand(root, context.position, work),
         }
     }
 

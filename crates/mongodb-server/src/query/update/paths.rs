@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bson::{Builder, Doc, Element, Value};
 use crate::error::{Code, CommandError};
 use crate::query::filter::Filter;
 use crate::query::path::Path;
 use crate::query::update::tree::Slot;
+use crate::query::update::work::Work;
 
 /// A path that may contain `$`, `$[]` and `$[identifier]`.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ enum Selection {
 #[derive(Debug, Default)]
 pub struct ArrayFilters {
     filters: BTreeMap<String, Filter>,
-    used: RefCell<Vec<String>>,
+    used: RefCell<BTreeSet<String>>,
 }
 
 impl ArrayFilters {
@@ -71,7 +72,7 @@ impl ArrayFilters {
     /// Rejects filters that no path uses.
     pub fn check_used(&self) -> Result<(), CommandError> {
         let used = self.used.borrow();
-        match self.filters.keys().find(|name| !used.contains(name)) {
+        match self.filters.keys().find(|name| !used.contains(*name)) {
             Some(name) => Err(CommandError::failed_to_parse(format!(
                 "The array filter for identifier '{name}' was not used in the update"
             ))),
@@ -177,6 +178,7 @@ impl UpdatePath {
         &self,
         root: &mut Slot<'_>,
         position: Option<usize>,
+        work: &Work,
     ) -> Result<Vec<Path>, CommandError> {
         let mut found = vec![String::new()];
         for (part, selection) in self.path.parts().iter().zip(&self.selections) {
@@ -198,7 +200,7 @@ impl UpdatePath {
             for prefix in &found {
                 let indexes = match selection {
                     Selection::Matched => vec![position.ok_or_else(no_match)?],
-                    selection => selection.indexes(root, prefix, &self.path)?,
+                    selection => selection.indexes(root, prefix, &self.path, work)?,
                 };
                 longer.extend(indexes.iter().map(|index| join(prefix, &index.to_string())));
             }
@@ -215,6 +217,7 @@ impl Selection {
         root: &mut Slot<'_>,
         prefix: &str,
         path: &Path,
+        work: &Work,
     ) -> Result<Vec<usize>, CommandError> {
         let at = Path::new(prefix);
         let Some(slot) = root.find(at.parts())? else {
@@ -222,12 +225,14 @@ impl Selection {
                 "The path '{prefix}' must exist in the document in order to apply array updates."
             )));
         };
-        let shown = slot.to_value().to_string();
-        let Some(items) = slot.as_array_mut() else {
+        slot.open();
+        let Slot::Array(items) = slot else {
+            let shown = slot.to_value();
             return Err(CommandError::bad_value(format!(
                 "Cannot apply array updates to non-array element {path}: {shown}"
             )));
         };
+        work.count(items.len())?;
         let chosen = items.iter().enumerate().filter(|(_, item)| match self {
             Self::Matched => false,
             Self::All => true,
@@ -264,7 +269,7 @@ fn parse_selection(
                 "No array filter found for identifier '{identifier}' in path '{path}'"
             ))
         })?;
-        filters.used.borrow_mut().push(identifier.to_owned());
+        filters.used.borrow_mut().insert(identifier.to_owned());
         return Ok(Some(Selection::Filtered {
             identifier: identifier.to_owned(),
             filter: filter.clone(),

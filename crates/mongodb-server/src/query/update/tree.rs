@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::error::{Code, CommandError};
 use crate::query::path::{Part, Path, array_index};
+use crate::query::update::fields::Fields;
 
 /// Maximum index to which setting an element extends an array.
 const MAX_ARRAY_INDEX: usize = 1_500_000;
@@ -14,7 +15,7 @@ const MAX_ARRAY_INDEX: usize = 1_500_000;
 pub enum Slot<'a> {
     /// A value that is not parsed.
     Value(Value<'a>),
-    Document(Vec<(Cow<'a, str>, Self)>),
+    Document(Fields<'a, Self>),
     Array(Vec<Self>),
 }
 
@@ -87,10 +88,7 @@ impl<'a> Slot<'a> {
         };
         self.open();
         let next = match self {
-            Self::Document(fields) => fields
-                .iter_mut()
-                .find(|(name, _)| name == part.name())
-                .map(|(_, slot)| slot),
+            Self::Document(fields) => fields.get_mut(part.name()),
             Self::Array(items) => part.index().and_then(|index| items.get_mut(index)),
             Self::Value(_) => None,
         };
@@ -141,14 +139,16 @@ impl<'a> Slot<'a> {
         self.open();
         match self {
             Self::Document(fields) => {
-                let known = fields.iter().position(|(name, _)| name == part.name());
-                if let Some(at) = known {
-                    return fields[at].1.reach(rest, part.name());
+                let name = part.name();
+                let existed = fields.get_mut(name).is_some();
+                if !existed {
+                    fields.push(Cow::Owned(name.to_owned()), Self::new_for(rest));
                 }
-                fields.push((Cow::Owned(part.name().to_owned()), Self::new_for(rest)));
-                let at = fields.len() - 1;
-                let (slot, _) = fields[at].1.reach(rest, part.name())?;
-                Ok((slot, false))
+                let Some(slot) = fields.get_mut(name) else {
+                    return Err(not_viable(name, name, &Value::Null));
+                };
+                let (slot, whole) = slot.reach(rest, name)?;
+                Ok((slot, existed && whole))
             }
             Self::Array(items) => {
                 let Some(index) = array_index(part.name()) else {
@@ -184,10 +184,7 @@ impl<'a> Slot<'a> {
         };
         parent.open();
         Ok(match parent {
-            Self::Document(fields) => {
-                let at = fields.iter().position(|(name, _)| name == last.name());
-                at.map(|at| fields.remove(at).1.into_value())
-            }
+            Self::Document(fields) => fields.remove(last.name()).map(Self::into_value),
             Self::Array(items) => {
                 let item = last.index().and_then(|index| items.get_mut(index));
                 item.map(|item| std::mem::replace(item, Self::Value(Value::Null)).into_value())
@@ -201,7 +198,7 @@ impl<'a> Slot<'a> {
         if rest.is_empty() {
             Self::Value(Value::Null)
         } else {
-            Self::Document(Vec::new())
+            Self::Document(Fields::default())
         }
     }
 }
@@ -223,7 +220,7 @@ pub fn set_field(
 }
 
 /// Parses a document or an array; borrows if the bytes are borrowed.
-fn fields<'a>(bytes: &mut Cow<'a, [u8]>) -> Vec<(Cow<'a, str>, Slot<'a>)> {
+fn fields<'a>(bytes: &mut Cow<'a, [u8]>) -> Fields<'a, Slot<'a>> {
     match std::mem::take(bytes) {
         Cow::Borrowed(bytes) => Doc::new(bytes)
             .elements()

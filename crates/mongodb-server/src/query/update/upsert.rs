@@ -1,11 +1,14 @@
 //! The document that an upsert inserts.
 
+use std::collections::BTreeSet;
+
 use crate::bson::{Builder, Doc, ObjectId, Value};
 use crate::error::CommandError;
 use crate::query::filter::{Filter, Test};
-use crate::query::path::Path;
+use crate::query::path::{Part, Path};
 use crate::query::update::compiled::Update;
 use crate::query::update::context::UpdateContext;
+use crate::query::update::fields::Fields;
 use crate::query::update::tree::Slot;
 
 impl Update {
@@ -29,9 +32,10 @@ impl Update {
 
 /// Returns the document that an upsert starts from: the fields that the filter tests for equality.
 fn seed(filter: &Filter, only_id: bool) -> Result<Vec<u8>, CommandError> {
-    let mut root = Slot::Document(Vec::new());
+    let mut root = Slot::Document(Fields::default());
     let mut failed = None;
-    let mut seen: Vec<&Path> = Vec::new();
+    // In the order of the parts, a path is beside one that overlaps with it.
+    let mut seen: BTreeSet<&[Part]> = BTreeSet::new();
     filter.conjuncts(&mut |path, test| {
         let values: Vec<&Value<'static>> = match test {
             Test::Equal(value) => vec![value],
@@ -52,14 +56,14 @@ fn seed(filter: &Filter, only_id: bool) -> Result<Vec<u8>, CommandError> {
             return;
         }
         for value in values {
-            if seen.iter().any(|known| known.overlaps(path)) {
+            if overlaps(&seen, path) {
                 failed = Some(CommandError::location(
                     54,
                     format!("cannot infer query fields to set, path '{path}' is matched twice"),
                 ));
                 return;
             }
-            seen.push(path);
+            seen.insert(path.parts());
             match root.find_or_create(path.parts()) {
                 Ok((slot, _)) => *slot = Slot::Value(value.clone()),
                 Err(error) => failed = Some(error),
@@ -67,4 +71,13 @@ fn seed(filter: &Filter, only_id: bool) -> Result<Vec<u8>, CommandError> {
         }
     });
     failed.map_or_else(|| Ok(root.into_document()), Err)
+}
+
+/// Returns whether a path is in another one, or another one in it.
+fn overlaps(seen: &BTreeSet<&[Part]>, path: &Path) -> bool {
+    let parts = path.parts();
+    let before = seen.range(..=parts).next_back();
+    let after = seen.range(parts..).next();
+    before.is_some_and(|before| parts.starts_with(before))
+        || after.is_some_and(|after| after.starts_with(parts))
 }

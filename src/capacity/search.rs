@@ -1,0 +1,345 @@
+//! The search for the most vehicles: a pure function of the trials so far and of the time.
+//!
+//! ```text
+//!  ceiling ─▶ bracket: double or halve ─▶ locate: between both sides ─▶ confirm at 100 % and 80 %
+//! ```
+//!
+//! Trials are noisy, so a load is judged by a curve through all margins, and the load in question is
+//! tried twice. What is published has been confirmed by a long trial.
+
+use std::time::Duration;
+
+use crate::capacity::isotonic::{Curve, Sample};
+use crate::capacity::plan::Plan;
+use crate::capacity::probe::{LEAST_MISS, Probe, Purpose};
+use crate::string_enum::string_enum;
+
+/// Margins beyond this say no more: how fast a backlog grows depends on the length of a trial.
+const WIDEST_MARGIN: f64 = 1.0;
+
+/// Share of the limit that is confirmed and published.
+const PUBLISHED_SHARE: f64 = 0.8;
+
+/// How far above the ceiling a load is tried.
+const ABOVE_CEILING: f64 = 1.1;
+
+/// How near to a side of the bracket a load between both may be, as a share of the gap.
+const LEAST_STEP: f64 = 0.2;
+
+/// Trials of the load in question.
+const REPEATS: usize = 2;
+
+/// Confirmations of one kind.
+const MOST_CONFIRMATIONS: usize = 2;
+
+/// Assumed time of a trial beyond its load, until one was made.
+const FIRST_OVERHEAD: Duration = Duration::from_secs(2);
+
+/// Trials after which a search ends, however long its budget is.
+const MOST_PROBES: usize = 200;
+
+string_enum! {
+    /// Why a search ended.
+    Ended {
+        /// The limit is known as precisely as was asked for.
+        Precision = "precision",
+        /// The budget had no time for another trial.
+        Budget = "budget",
+        /// The smallest fleet is too large.
+        NoPass = "no_pass",
+        /// The largest fleet is not too large.
+        NoFail = "no_fail",
+        /// The user ended it.
+        Interrupted = "interrupted",
+    }
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Make a trial. Its purpose tells whether the rate is unlimited.
+    Trial {
+        /// Number of vehicles.
+        vehicles: u32,
+        /// Length of the measured part.
+        measured: Duration,
+        /// Why it is made.
+        purpose: Purpose,
+    },
+    /// The search is over.
+    End,
+}
+
+/// A search in progress.
+#[derive(Debug, Clone)]
+pub struct Search {
+    plan: Plan,
+    probes: Vec<Probe>,
+    ended: Option<Ended>,
+    /// The limit that was found; later the one that was confirmed last.
+    limit: Option<u32>,
+    /// Whether no trial follows.
+    over: bool,
+}
+
+impl Search {
+    /// Starts a search.
+    pub fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            probes: Vec::new(),
+            ended: None,
+            limit: None,
+            over: false,
+        }
+    }
+
+    /// Returns the plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Returns all trials so far.
+    pub fn probes(&self) -> &[Probe] {
+        &self.probes
+    }
+
+    /// Returns why the limit is not sought any more; `None` while it is.
+    pub fn ended(&self) -> Option<Ended> {
+        self.ended
+    }
+
+    /// Returns the limit, once it was found.
+    pub fn limit(&self) -> Option<u32> {
+        self.limit
+    }
+
+    /// Adds a trial that was made.
+    pub fn record(&mut self, probe: Probe) {
+        self.probes.push(probe);
+    }
+
+    /// Ends the search without further trials: the user asked for it, or its time is over.
+    pub fn end(&mut self, why: Ended) {
+        let found = self.limit;
+        self.conclude(why);
+        self.limit = found.or(self.limit);
+        self.over = true;
+    }
+
+    /// Returns the curve through the margins of all loads.
+    pub fn curve(&self) -> Curve {
+        let tried = self.tried().map(|probe| Sample {
+            load: probe.vehicles,
+            margin: judged(probe),
+            weight: probe.planned_s.max(0.1),
+        });
+        Curve::fit(&tried.collect::<Vec<_>>())
+    }
+
+    /// Returns what to do next, this long after the start.
+    pub fn next(&mut self, elapsed: Duration) -> Step {
+        if self.over || self.probes.len() >= MOST_PROBES {
+            return Step::End;
+        }
+        if self.ended.is_none() {
+            match self.seek() {
+                Ok(trial) if self.affords(&trial, elapsed) => return trial,
+                Ok(_too_long) => self.conclude(Ended::Budget),
+                Err(ended) => self.conclude(ended),
+            }
+        }
+        match self.limit {
+            Some(limit) => self.confirm(limit, elapsed),
+            None => Step::End,
+        }
+    }
+
+    fn conclude(&mut self, ended: Ended) {
+        self.ended = Some(ended);
+        self.limit = self.curve().feasible().map(|(load, _)| load);
+    }
+
+    /// Returns the trials that count, without the one at the ceiling.
+    fn tried(&self) -> impl Iterator<Item = &Probe> {
+        let ceiling = |probe: &&Probe| probe.purpose != Purpose::Ceiling;
+        self.probes.iter().filter(ceiling).filter(|it| it.counted)
+    }
+
+    fn of_purpose(&self, purpose: Purpose) -> impl Iterator<Item = &Probe> {
+        self.tried().filter(move |probe| probe.purpose == purpose)
+    }
+
+    /// Returns the most vehicles that an unlimited rate amounts to.
+    fn ceiling(&self) -> Option<f64> {
+        let ceiling = |probe: &&Probe| probe.purpose == Purpose::Ceiling;
+        let probe = self.probes.iter().find(ceiling)?;
+        Some(probe.throughput_records_per_second? / self.plan.rate)
+    }
+
+    /// Returns the next trial, or why the limit need not be sought any more.
+    fn seek(&self) -> Result<Step, Ended> {
+        let plan = &self.plan;
+        let trial = |vehicles: f64, measured, purpose| Step::Trial {
+            vehicles: rounded(vehicles).clamp(plan.from, plan.to),
+            measured,
+            purpose,
+        };
+        if self.probes.is_empty() {
+            return Ok(trial(
+                f64::from(plan.from),
+                plan.ceiling(),
+                Purpose::Ceiling,
+            ));
+        }
+        let bracket = |vehicles: f64| Ok(trial(vehicles, plan.short(), Purpose::Bracket));
+        let curve = self.curve();
+        match (curve.feasible(), curve.infeasible()) {
+            (None, None) => bracket(self.ceiling().map_or(f64::from(plan.from), |it| it / 2.0)),
+            (None, Some((high, _))) if high <= plan.from => Err(Ended::NoPass),
+            (None, Some((high, _))) => {
+                let failed = self.tried().count();
+                bracket(f64::from(high) / if failed > 1 { 4.0 } else { 2.0 })
+            }
+            (Some((low, _)), None) if low >= plan.to => Err(Ended::NoFail),
+            (Some((low, _)), None) => bracket(self.above(f64::from(low))),
+            (Some((low, _)), Some((high, _))) => {
+                let locate = |vehicles| Ok(trial(vehicles, plan.long(), Purpose::Locate));
+                if !self.is_precise(low, high) {
+                    return locate(between(low, high, curve.root()));
+                }
+                let near = self.of_purpose(Purpose::Locate);
+                if near.filter(|probe| probe.vehicles == low).count() < REPEATS {
+                    return locate(f64::from(low));
+                }
+                Err(Ended::Precision)
+            }
+        }
+    }
+
+    fn is_precise(&self, low: u32, high: u32) -> bool {
+        let gap = high - low;
+        gap <= 1 || f64::from(gap) <= self.plan.precision * f64::from(high)
+    }
+
+    /// Returns a load above one that holds: twice as many, but not far above the ceiling.
+    fn above(&self, low: f64) -> f64 {
+        let twice = low * 2.0;
+        match self.ceiling().map(|ceiling| ceiling * ABOVE_CEILING) {
+            Some(most) if most > low * 1.2 => twice.min(most),
+            Some(_passed) => low * 1.5,
+            None => twice,
+        }
+    }
+
+    /// Returns the time that a trial takes beyond warm-up and measured part, by those before it.
+    fn overhead(&self) -> Duration {
+        let least = Duration::from_secs(1);
+        let warm_up = self.plan.warm_up.as_secs_f64();
+        let beyond = self.probes.iter().rev().take(3).map(|probe| {
+            let beyond = probe.took_s - probe.planned_s - warm_up;
+            Duration::try_from_secs_f64(beyond).unwrap_or_default()
+        });
+        beyond.max().map_or(FIRST_OVERHEAD, |it| it.max(least))
+    }
+
+    fn cost(&self, measured: Duration) -> Duration {
+        self.plan.warm_up + measured + self.overhead()
+    }
+
+    /// Returns whether a trial leaves time for both confirmations.
+    fn affords(&self, step: &Step, elapsed: Duration) -> bool {
+        let Step::Trial { measured, .. } = step else {
+            return true;
+        };
+        // Without a load to confirm, time for confirmations is of no use.
+        let known = self.curve().feasible().is_some();
+        let reserve = if known {
+            self.cost(self.plan.confirmation()) * 2
+        } else {
+            self.cost(self.plan.least_confirmation())
+        };
+        elapsed + self.cost(*measured) + reserve <= self.plan.budget
+    }
+
+    /// Returns the next long trial, or the end.
+    fn confirm(&mut self, limit: u32, elapsed: Duration) -> Step {
+        let rest = self.plan.budget.saturating_sub(elapsed);
+        let confirmed: Vec<&Probe> = self.of_purpose(Purpose::Confirm).collect();
+        match confirmed.as_slice() {
+            [] => {}
+            [.., last] if last.held() || confirmed.len() >= MOST_CONFIRMATIONS => return Step::End,
+            [.., last] => return self.confirm_below(last.vehicles, rest),
+        }
+        let at_limit: Vec<&Probe> = self.of_purpose(Purpose::ConfirmLimit).collect();
+        let next = match at_limit.as_slice() {
+            [] => Some(limit),
+            [.., last] if last.held() || at_limit.len() >= MOST_CONFIRMATIONS => None,
+            [.., last] => Some(rounded(
+                f64::from(last.vehicles) * (1.0 - self.plan.precision),
+            )),
+        };
+        if let Some((vehicles, measured)) = next.zip(self.longest(rest, 2)) {
+            self.limit = Some(vehicles);
+            return Step::Trial {
+                vehicles,
+                measured,
+                purpose: Purpose::ConfirmLimit,
+            };
+        }
+        self.confirm_below(limit, rest)
+    }
+
+    fn confirm_below(&self, vehicles: u32, rest: Duration) -> Step {
+        match self.longest(rest, 1) {
+            Some(measured) => Step::Trial {
+                vehicles: rounded(f64::from(vehicles) * PUBLISHED_SHARE),
+                measured,
+                purpose: Purpose::Confirm,
+            },
+            None => Step::End,
+        }
+    }
+
+    /// Returns the measured part of each of several confirmations in the rest of the budget.
+    fn longest(&self, rest: Duration, confirmations: u32) -> Option<Duration> {
+        let each = rest / confirmations;
+        let measured = each.checked_sub(self.cost(Duration::ZERO))?;
+        let measured = measured.min(self.plan.confirmation());
+        (measured >= self.plan.least_confirmation()).then_some(measured)
+    }
+}
+
+/// Returns a margin for the curve: above 0 for every trial that did not hold.
+fn judged(probe: &Probe) -> f64 {
+    let least = if probe.held() {
+        -WIDEST_MARGIN
+    } else {
+        LEAST_MISS
+    };
+    probe.margin.clamp(least, WIDEST_MARGIN)
+}
+
+/// Returns a load between both sides of a bracket: the root of the curve, if it is not too near to
+/// one of them.
+fn between(low: u32, high: u32, root: Option<f64>) -> f64 {
+    let (low, high) = (f64::from(low).ln(), f64::from(high).ln());
+    let gap = high - low;
+    let middle = low + gap / 2.0;
+    let wanted = root.map_or(middle, f64::ln);
+    wanted
+        .clamp(low + LEAST_STEP * gap, high - LEAST_STEP * gap)
+        .exp()
+}
+
+/// Rounds a number of vehicles to four digits, at least 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped; saturates"
+)]
+fn rounded(vehicles: f64) -> u32 {
+    let vehicles = vehicles.max(1.0);
+    let digit = 10f64.powf((vehicles.log10().floor() - 3.0).max(0.0));
+    ((vehicles / digit).round() * digit) as u32
+}

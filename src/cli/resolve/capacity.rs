@@ -1,0 +1,59 @@
+//! Settings of `convoy capacity`.
+
+use std::time::Duration;
+
+use crate::cli::args::CapacityArgs;
+use crate::cli::environment::Environment;
+use crate::cli::error::Error;
+use crate::cli::origin::Origins;
+use crate::cli::resolve::simulate;
+use crate::load::{Bound, Rate};
+use crate::settings::{CapacitySettings, Sink};
+
+/// Default limit of the end-to-end p99.
+const LIMIT: Duration = Duration::from_millis(100);
+
+/// Default warm-up of a trial.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+pub(super) fn settings(
+    args: CapacityArgs,
+    origins: &Origins,
+    environment: &Environment,
+) -> Result<CapacitySettings, Error> {
+    let search = args.search;
+    let warm_up = args.simulate.load.warmup.unwrap_or(WARM_UP);
+    let mut simulate = simulate::settings(args.simulate, origins, environment)?;
+    let unsuitable = |option, reason| Error::NotForCapacity { option, reason };
+    if simulate.sink == Sink::Null {
+        return Err(unsuitable("--sink null", "it stores nothing"));
+    }
+    if simulate.load.total_rate.is_some() {
+        return Err(unsuitable(
+            "--total-rate",
+            "the rate of the fleet would not depend on its vehicles",
+        ));
+    }
+    let Rate::Timed(rate) = simulate.load.rate else {
+        return Err(unsuitable("--rate max", "a vehicle needs a rate"));
+    };
+    if simulate.load.vehicles > search.max_vehicles {
+        return Err(unsuitable(
+            "--max-vehicles",
+            "it is below `--vehicles`, the smallest fleet",
+        ));
+    }
+    let limit = simulate.max_end_to_end_p99.take().unwrap_or(LIMIT);
+    // Goals of the search replace the thresholds of a run.
+    simulate.min_throughput = None;
+    simulate.load.bound = Bound::Duration(limit);
+    simulate.load.warmup = warm_up;
+    Ok(CapacitySettings {
+        simulate,
+        rate: rate.per_second(),
+        max_end_to_end_p99: limit,
+        max_vehicles: search.max_vehicles,
+        precision: search.precision,
+        budget: search.budget,
+    })
+}

@@ -1,0 +1,5 @@
+//! What commands with several trials share.
+
+mod deadline;
+
+pub use deadline::Deadline;
