@@ -28,7 +28,7 @@ pub struct ConsumerArgs {
     /// Command that runs the external consumer, such as `python consumer.py`.
     ///
     /// A shell runs it in a process group of its own. It gets the variables that `convoy up -- COMMAND`
-    /// sets, and CONVOY_TOPIC, CONVOY_DATABASE, CONVOY_COLLECTION, CONVOY_GROUP and CONVOY_RUN. Its
+    /// sets, and CONVOY_TOPIC, CONVOY_DATABASE, CONVOY_COLLECTION, CONVOY_GROUP and CONVOY_RUN_ID. Its
     /// output goes to `consumer.log` beside the report. Without a command, convoy says where the
     /// servers are and waits for a consumer to read the topic.
     #[arg(long, value_name = "COMMAND", hide_short_help = true)]
