@@ -291,7 +291,7 @@ fn variables(
     all.push(("CONVOY_DATABASE", settings.writer.database.clone()));
     all.push(("CONVOY_COLLECTION", settings.writer.collection.clone()));
     all.push(("CONVOY_GROUP", format!("convoy-{run}")));
-    all.push(("CONVOY_RUN", run.clone()));
+    all.push(("CONVOY_RUN_ID", run.clone()));
     let secret = all.into_iter();
     secret
         .map(|(name, value)| (name, Secret::new(value)))

@@ -36,7 +36,7 @@ const MAX_HEAD: usize = 16 << 10;
 const IDLE: Duration = Duration::from_secs(30);
 
 /// How long browsers may take to receive the last event.
-const STOP_DEADLINE: Duration = Duration::from_secs(1);
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long a detail may take.
 const DETAIL_DEADLINE: Duration = Duration::from_secs(3);

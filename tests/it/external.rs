@@ -16,9 +16,9 @@ use serde_json::Value;
 use crate::place::Place;
 use crate::simulate::published_schema;
 
-/// A run of 200 readings.
+/// A run of 200 readings in one second.
 const RUN: &str = "simulate --backend embedded --dataset rows.csv --consumer external \
-                   --vehicles 5 --rate 100 --records 200 --partitions 2 --progress never \
+                   --vehicles 5 --rate 40 --records 200 --partitions 2 --progress never \
                    --format json";
 
 /// Time limit of a wait; on an idle machine it takes a tenth of this.
@@ -251,7 +251,7 @@ fn command_is_killed_and_started_again_without_loss() {
     .unwrap();
     fs::write(
         place.path("scenario.toml"),
-        "consumer-command = 'sh consume.sh'\nfaults = 'consumer-crash@500ms,store-restart@1s'\n",
+        "consumer-command = 'sh consume.sh'\nfaults = 'store-restart@300ms,consumer-crash@700ms'\n",
     )
     .unwrap();
     let run = "--settle 30s --scenario scenario.toml";

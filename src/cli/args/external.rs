@@ -17,14 +17,19 @@ pub struct ConsumerArgs {
     /// With `external` it is your own: convoy emits the readings with their identity in the payload,
     /// and audits `--collection` of `--database`: what is missing, duplicated, corrupt or reordered.
     /// With the embedded store it also measures the latency until each document is durable.
-    #[arg(long, value_name = "KIND", default_value = "convoy")]
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "convoy",
+        hide_short_help = true
+    )]
     pub consumer: ConsumerKind,
 
     /// Command that runs the external consumer, such as `python consumer.py`.
     ///
     /// A shell runs it in a process group of its own. It gets the variables that `convoy up -- COMMAND`
     /// sets, and `CONVOY_TOPIC`, `CONVOY_DATABASE`, `CONVOY_COLLECTION`, `CONVOY_GROUP` and
-    /// `CONVOY_RUN`. Its output goes to `consumer.log` beside the report. Without a command, convoy says where the
+    /// `CONVOY_RUN_ID`. Its output goes to `consumer.log` beside the report. Without a command, convoy says where the
     /// servers are and waits for a consumer to read the topic.
     #[arg(long, value_name = "COMMAND", hide_short_help = true)]
     pub consumer_command: Option<String>,

@@ -220,6 +220,10 @@ impl Loaded {
             // They are duplicates of the topic, not of the consumer.
             let resent = appended_again.unwrap_or_default();
             verdict.duplicated = verdict.duplicated.saturating_sub(resent);
+            if settled == Settled::Interrupted {
+                // The consumer had no time for them.
+                verdict.undelivered += std::mem::take(&mut verdict.missing);
+            }
             verdict.withheld = context.counters.withheld.get();
             verdict.log_truncations = context.counters.log_truncations.get();
             verdict
