@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Nothing can be changed over it. It serves this machine unless a host is given, refuses requests
-//! of other pages ([`origin`]), limits its connections, and ends with the command: a browser that is
+//! of other pages (`origin`), limits its connections, and ends with the command: a browser that is
 //! still connected gets the last event and is closed.
 //!
 //! # References

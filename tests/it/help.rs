@@ -48,7 +48,6 @@ const WITHOUT_VARIABLE: [&str; 10] = [
     "--b <",
     "--a-exe",
     "--b-exe",
-    "--over",
 ];
 
 fn help(line: &str) -> String {
