@@ -33,8 +33,7 @@ Examples:
   Replay your own rows once:
     $ convoy simulate --dataset trucks.csv --records all
   Test your own consumer, killed and started again after five seconds:
-    $ convoy simulate --consumer external --consumer-command 'python consumer.py' \\
-        --faults consumer-crash@5s
+    $ convoy simulate --consumer external --consumer-command ./consumer --faults consumer-crash@5s
   Restart the broker five seconds after the first reading:
     $ convoy simulate --faults broker-restart@5s
   Repeat a run, with more vehicles:

@@ -282,7 +282,7 @@ fn examples(help: &str) -> Vec<String> {
     help.lines()
         .map(|line| line.trim_start().trim_start_matches("$ "))
         .filter(|line| line.starts_with("convoy "))
-        .map(|line| line.split(" > ").next().unwrap_or_default().to_owned())
+        .map(|line| line.split(" > ").next().unwrap_or_default().replace('\'', ""))
         .collect()
 }
 
@@ -300,6 +300,9 @@ fn assert_examples_parse(command: &clap::Command) {
             // `produce` and `consume` also take their addresses from variables.
             let line = match line.split_whitespace().next() {
                 Some("consume" | "doctor") if !line.contains("containers") => {
+                    format!("{line} --broker a:1 --store mongodb://a")
+                }
+                _ if line.contains("--backend external") => {
                     format!("{line} --broker a:1 --store mongodb://a")
                 }
                 _ => line.to_owned(),
