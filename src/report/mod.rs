@@ -50,7 +50,7 @@ pub use ci::{
     action_benchmark, bencher_metric_format, write_junit, write_junit_failure, write_markdown,
 };
 pub use events::EventLog;
-pub use files::{Error, PartialFile, RunDirectory, save_comparison, save_report};
+pub use files::{Error, PartialFile, RunDirectory, save_report};
 pub use finding::{Confidence, Finding, findings};
 pub use history::History;
 pub use html::{
