@@ -117,6 +117,15 @@ impl RunDirectory {
         self.path.join("run.log")
     }
 
+    /// Writes `comparison.json` and returns its path.
+    pub fn save_comparison(&self, comparison: &Comparison) -> Result<PathBuf, Error> {
+        self.begun.store(true, Ordering::Relaxed);
+        write_file(&self.path, "comparison.json", |file| {
+            serde_json::to_writer_pretty(&mut *file, comparison)?;
+            file.write_all(b"\n")
+        })
+    }
+
     /// Begins the run: starts `latency.hdr`, which [`RunDirectory::write`] completes.
     pub fn latency_log(&self, epoch_unix_ms: u64) -> Result<LatencyLog<PartialFile>, Error> {
         self.begun.store(true, Ordering::Relaxed);
@@ -183,14 +192,6 @@ pub fn save_report(directory: &Path, report: &Report) -> Result<PathBuf, Error> 
         source,
     })?;
     write_file(directory, "report.json", |file| json::write(report, file))
-}
-
-/// Writes `comparison.json` and returns its path.
-pub fn save_comparison(directory: &Path, comparison: &Comparison) -> Result<PathBuf, Error> {
-    write_file(directory, "comparison.json", |file| {
-        serde_json::to_writer_pretty(&mut *file, comparison)?;
-        file.write_all(b"\n")
-    })
 }
 
 fn write_file(

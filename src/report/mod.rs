@@ -52,7 +52,7 @@ pub use ci::{
 };
 pub use events::EventLog;
 pub use external::{ConsumerExit, ExitCause, External};
-pub use files::{Error, PartialFile, RunDirectory, save_comparison, save_report};
+pub use files::{Error, PartialFile, RunDirectory, save_report};
 pub use finding::{Confidence, Finding, findings};
 pub use history::History;
 pub use html::{

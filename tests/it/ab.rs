@@ -40,7 +40,7 @@ fn saved(place: &Place) -> Vec<String> {
 fn slow_store_on_one_side_is_slower_and_fails_the_gate() {
     let place = Place::with_rows();
     let compared = place.convoy(&format!(
-        "ab {COMMON} --b faults=slow-store=500ms@0s+60s --rounds 4 --confirm 1 --fail-on slower --format json"
+        "ab {COMMON} --b faults=slow-store=200ms@0s+60s --rounds 4 --confirm 1 --fail-on slower --format json"
     ));
     assert_eq!(compared.code, 5, "{compared}");
     let json = comparison(&compared);
@@ -57,7 +57,7 @@ fn slow_store_on_one_side_is_slower_and_fails_the_gate() {
     assert!(p50["ratio"].as_f64().unwrap() > 1.5, "{compared}");
     assert_eq!(json["differences"][0]["name"], "faults");
     // The saved trials are reports that can be compared again.
-    assert_eq!(saved(&place).len(), 2 * pairs + 3, "{:?}", saved(&place));
+    assert_eq!(saved(&place).len(), 2 * pairs + 4, "{:?}", saved(&place));
 }
 
 #[test]

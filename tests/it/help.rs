@@ -160,7 +160,7 @@ fn short_help_of_convoy_names_commands_and_exit_codes() {
 
     Commands:
       simulate     Run a complete test: start servers, warm up, measure, drain, audit, report
-      up           Run broker, Schema Registry and store for another program
+      up           Run broker, Schema Registry and store for another program, or around COMMAND
       produce      Emit a fleet, or a part of it, into an existing broker
       consume      Consume from an existing broker into an existing store, as a member of a group
       capacity     Find the most vehicles within a limit of the end-to-end p99, without loss

@@ -94,7 +94,7 @@ pub(super) enum CommandArgs {
     #[command(max_term_width = 100)]
     #[command(after_help = simulate::EXAMPLES, after_long_help = simulate::LONG_EXAMPLES)]
     Simulate(Box<SimulateArgs>),
-    /// Run broker, Schema Registry and store for another program.
+    /// Run broker, Schema Registry and store for another program, or around COMMAND.
     #[command(max_term_width = 100)]
     #[command(after_help = up::EXAMPLES, after_long_help = up::LONG_EXAMPLES)]
     Up(Box<UpArgs>),

@@ -49,11 +49,13 @@ impl Place {
     fn parse(&self, line: &str) -> (Result<Request, Error>, Vec<String>) {
         let environment = Environment::new(self.variables.clone(), self.directory.path());
         let scenario = self.path("scenario.toml");
-        let arguments = std::iter::once("convoy")
-            .chain(line.split_whitespace())
-            .map(|argument| match argument {
+        let arguments = ["convoy"]
+            .into_iter()
+            .map(str::to_owned)
+            .chain(words(line))
+            .map(|argument| match argument.as_str() {
                 "scenario.toml" => scenario.clone().into_os_string(),
-                argument => argument.into(),
+                _ => argument.into(),
             });
         parse(arguments, environment)
     }
@@ -86,6 +88,14 @@ impl Place {
         let text = render_error(&error, error.hint().as_deref(), &Page::default());
         text.replace(&format!("{}/", self.directory.path().display()), "")
     }
+}
+
+/// Splits a command line at blanks; a pair of `'` around a whole word keeps those in it.
+fn words(line: &str) -> Vec<String> {
+    let word = regex::Regex::new(r"'([^']*)'(?:\s|$)|(\S+)").unwrap();
+    let words = word.captures_iter(line);
+    let words = words.map(|word| word.get(1).or(word.get(2)).unwrap());
+    words.map(|word| word.as_str().to_owned()).collect()
 }
 
 fn settings(line: &str) -> SimulateSettings {
@@ -282,7 +292,7 @@ fn examples(help: &str) -> Vec<String> {
     help.lines()
         .map(|line| line.trim_start().trim_start_matches("$ "))
         .filter(|line| line.starts_with("convoy "))
-        .map(|line| line.split(" > ").next().unwrap_or_default().replace('\'', ""))
+        .map(|line| line.split(" > ").next().unwrap_or_default().to_owned())
         .collect()
 }
 

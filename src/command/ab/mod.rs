@@ -15,7 +15,7 @@ use crate::pipeline::Interrupt;
 use crate::report::comparison::{
     ComparedRun, Comparison, Design, MetricComparison, Verdict, compare, confirm,
 };
-use crate::report::{Report, RunDirectory, Status, quantity, save_comparison, save_report};
+use crate::report::{Report, RunDirectory, Status, quantity, save_report};
 use crate::run_id::new_run_id;
 use crate::settings::{AbSettings, Invocation, Side};
 use crate::terminal::{Terminal, start_logging};
@@ -63,7 +63,7 @@ pub fn run(
         return Err(Error::Interrupted);
     }
     let comparison = conclude(settings, &a, &b, confirmed);
-    let file = save_comparison(directory.path(), &comparison)?;
+    let file = directory.save_comparison(&comparison)?;
     let status = present_comparison(&comparison, settings.judge, terminal)?;
     terminal.say(format_args!("{}", file.display()));
     Ok(status.or_interrupted(interrupt.is_requested()))
