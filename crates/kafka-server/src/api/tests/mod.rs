@@ -9,8 +9,9 @@ mod topics;
 mod transactions;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -103,7 +104,7 @@ impl Fixture {
         let response_memory = ResponseMemory::new(FrameMemory::new(1 << 30));
         let client = Client {
             id: "",
-            address: Ipv4Addr::LOCALHOST.into(),
+            address: another_address(),
             response_memory: &response_memory,
             interrupted: &interrupted,
         };
@@ -113,6 +114,12 @@ impl Fixture {
             .unwrap()
             .block_on(answer(&self.cluster, &mut session, frame, output, client))
     }
+}
+
+/// Returns an address that has no failed logins, so that no answer is delayed.
+fn another_address() -> IpAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    Ipv4Addr::from(NEXT.fetch_add(1, Ordering::Relaxed)).into()
 }
 
 /// Returns a batch of records with keys.
