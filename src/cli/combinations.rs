@@ -78,6 +78,11 @@ pub(super) fn sweep(
                 option: "--sink null".to_owned(),
             });
         }
+        if simulate.consumer.is_external() {
+            return Err(Error::NotForSweep {
+                option: "--consumer external".to_owned(),
+            });
+        }
         resolved.push(Combination { varied, simulate });
     }
     let unlimited = resolved

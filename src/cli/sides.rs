@@ -45,7 +45,10 @@ pub(super) fn ab(
     let (a, a_options) = settings("a", &args.sides.a)?;
     let (b, b_options) = settings("b", &args.sides.b)?;
     let of_processes = a_options.iter().chain(&b_options).any(is_of_process);
-    let programs = args.sides.a_exe.is_some() || args.sides.b_exe.is_some() || of_processes;
+    // Trials in this process measure convoy's own consumer.
+    let external = a.consumer.is_external() || b.consumer.is_external();
+    let given = args.sides.a_exe.is_some() || args.sides.b_exe.is_some();
+    let programs = given || of_processes || external;
     let (seed, interrupt_timeout) = (args.load.seed, args.timeouts.interrupt_timeout);
     let side =
         |settings: SimulateSettings, options, path: &Option<PathBuf>| -> Result<Side, Error> {

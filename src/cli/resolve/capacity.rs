@@ -28,6 +28,10 @@ pub(super) fn settings(
     if simulate.sink == Sink::Null {
         return Err(unsuitable("--sink null", "it stores nothing"));
     }
+    if simulate.consumer.is_external() {
+        let reason = "trials measure convoy's own consumer";
+        return Err(unsuitable("--consumer external", reason));
+    }
     if simulate.load.total_rate.is_some() {
         return Err(unsuitable(
             "--total-rate",
