@@ -225,10 +225,16 @@ fn assert_outage_is_named(report: &Value, lasts: Duration) {
     for blamed in ["generator_limited", "rate_not_sustained", "backlog_grew"] {
         assert!(!codes.contains(&blamed), "{codes:?}");
     }
-    for interval in report["intervals"].as_array().unwrap() {
+    // The counts and the latencies of a record at the border of two seconds may be in either.
+    let intervals = report["intervals"].as_array().unwrap();
+    let stores = |index: usize| intervals.get(index).is_some_and(|it| it["stored"] != 0);
+    for (index, interval) in intervals.iter().enumerate() {
+        let around = stores(index.wrapping_sub(1)) || stores(index) || stores(index + 1);
         let unknown = interval["end_to_end_latency_p99_us"].is_null();
-        assert_eq!(unknown, interval["stored"] == 0, "{interval}");
+        assert!(unknown || around, "{interval}");
     }
+    let measured = |it: &&Value| it["end_to_end_latency_p99_us"].is_u64();
+    assert!(intervals.iter().any(|it| measured(&it)), "{report}");
 }
 
 /// Row 17 of the fault matrix: the second signal does not wait for a store that never responds.
