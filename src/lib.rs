@@ -17,7 +17,7 @@
 //!     command ─▶ audit, broker, capacity, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, registry, report, run_id, settings, statistics, store, summary, sweep, terminal, text, trial, web
 //!    capacity ─▶ cause, measure, report, string_enum, text, trial
 //!       trial ─▶ broker, cause, error, faults, host, measure, pipeline, report, run_id, settings, store, summary, terminal
-//!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal, web
+//!     summary ─▶ audit, cause, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal, web
 //!      run_id ─▶ report
 //!        host ─▶ broker, cause, containers, error, faults, fleet, load, measure, pipeline, platform, proxy, record, registry, report, settings, store, terminal
 //!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum, sweep, web

@@ -8,18 +8,21 @@ use crate::cli::error::Error;
 use crate::report::read_report;
 
 /// Options about output and about where options come from. A report does not keep them.
-pub(super) const NOT_KEPT: [&str; 11] = [
+pub(super) const NOT_KEPT: [&str; 14] = [
     "again",
     "env-file",
     "events",
+    "force",
     "format",
     "junit",
     "no-env-file",
     "output",
-    "progress",
+    "ready-file",
     "run-id",
     "scenario",
+    "ui",
     "web",
+    "write-env",
 ];
 
 /// Reads the options of a run of `convoy simulate` from its report.

@@ -2,13 +2,12 @@
 
 use std::ffi::OsString;
 
-use crate::cli::args::{CommandArgs, OWN_OPTIONS_OF_SWEEP, SweepArgs};
+use crate::cli::args::{OWN_OPTIONS_OF_SWEEP, SweepArgs};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
-use crate::cli::resolve;
-use crate::cli::sources::{self, Stop};
+use crate::cli::trial_line;
 use crate::command::Command;
-use crate::settings::{Combination, SimulateSettings, Sink, SweepSettings};
+use crate::settings::{Combination, Sink, SweepSettings};
 use crate::sweep::{Objective, combinations};
 
 /// Most combinations.
@@ -69,10 +68,12 @@ pub(super) fn sweep(
     if number.is_none_or(|number| number > MOST) {
         return Err(Error::TooManyCombinations { most: MOST });
     }
-    let common = without_own(arguments);
+    let common = trial_line::common(arguments, "sweep", &OWN_OPTIONS_OF_SWEEP);
     let mut resolved = Vec::new();
     for varied in combinations(&lists) {
-        let simulate = simulate(&common, &varied, environment)?;
+        let own = varied.iter();
+        let own = own.map(|(name, value)| OsString::from(format!("--{name}={value}")));
+        let simulate = trial_line::settings(common.iter().cloned().chain(own), environment)?;
         if simulate.sink == Sink::Null {
             return Err(Error::NotForSweep {
                 option: "--sink null".to_owned(),
@@ -123,54 +124,6 @@ fn varied(text: &str) -> Result<Vec<Setting>, Error> {
     Ok(settings)
 }
 
-/// Returns the arguments without the executable, the subcommand, and the options of `sweep`.
-fn without_own(arguments: &[OsString]) -> Vec<OsString> {
-    let mut left = Vec::new();
-    let mut named = false;
-    let mut arguments = arguments.iter().skip(1);
-    while let Some(argument) = arguments.next() {
-        let text = argument.to_string_lossy();
-        if !named && text == "sweep" {
-            named = true;
-            continue;
-        }
-        let option = text.strip_prefix("--");
-        let (name, has_value) = match option.map(|option| option.split_once('=')) {
-            Some(Some((name, _value))) => (name, true),
-            Some(None) => (option.unwrap_or_default(), false),
-            None => ("", true),
-        };
-        if !OWN_OPTIONS_OF_SWEEP.contains(&name) {
-            left.push(argument.clone());
-        } else if !has_value {
-            arguments.next();
-        }
-    }
-    left
-}
-
-/// Resolves the settings of the trials of one combination. Its options override those of all
-/// trials, so these are left out.
-fn simulate(
-    common: &[OsString],
-    varied: &[Setting],
-    environment: &mut Environment,
-) -> Result<SimulateSettings, Error> {
-    let mut arguments: Vec<OsString> = ["convoy", "simulate"].map(OsString::from).to_vec();
-    arguments.extend(common.iter().cloned());
-    let options = varied.iter();
-    arguments.extend(options.map(|(name, value)| OsString::from(format!("--{name}={value}"))));
-    let (args, origins, _options) = match sources::parse(&arguments, environment) {
-        Ok(parsed) => parsed,
-        Err(Stop::Error(error)) => return Err(error.without_secrets_of(&arguments)),
-        Err(Stop::Help) => unreachable!("help ends the command before its trials are parsed"),
-    };
-    let CommandArgs::Simulate(args) = args.command else {
-        unreachable!("the command is named");
-    };
-    resolve::simulate(*args, &origins, environment)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,7 +168,8 @@ mod tests {
                 "--topic sweep",
             ),
         ] {
-            assert_eq!(without_own(&words(typed)), words(common), "{typed}");
+            let found = trial_line::common(&words(typed), "sweep", &OWN_OPTIONS_OF_SWEEP);
+            assert_eq!(found, words(common), "{typed}");
         }
     }
 }

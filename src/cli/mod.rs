@@ -14,6 +14,7 @@
 //! | `remote.rs` | servers that are used only if they are named |
 //! | `combinations.rs` | the command lines of the trials of `sweep` |
 //! | `sides.rs` | the command lines of the trials of `ab` |
+//! | `trial_line.rs` | what both share |
 //! | `again.rs` | options of an earlier run |
 //! | `scenario.rs` | reading a scenario |
 //! | `origin.rs` | the source of each option, for errors |
@@ -36,6 +37,7 @@ mod resolve;
 mod scenario;
 mod sides;
 mod sources;
+mod trial_line;
 mod version;
 
 use std::ffi::OsString;

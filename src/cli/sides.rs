@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::args::{AbArgs, CommandArgs, OWN_OPTIONS_OF_AB};
+use crate::cli::args::{AbArgs, OWN_OPTIONS_OF_AB};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::resolve;
-use crate::cli::sources::{self, Stop};
+use crate::cli::trial_line;
 use crate::command::Command;
 use crate::load::Bound;
 use crate::settings::{AbSettings, Program, Side, SimulateSettings};
@@ -32,10 +32,15 @@ pub(super) fn ab(
     arguments: &[OsString],
     environment: &mut Environment,
 ) -> Result<Command, Error> {
-    let common = without_own(arguments, &OWN_OPTIONS_OF_AB);
+    let common = trial_line::common(arguments, "ab", &OWN_OPTIONS_OF_AB);
     let mut settings = |name: &'static str, texts: &[String]| {
         let own = options_of(name, texts)?;
-        simulate(&common, &own, environment)
+        let format = OsString::from("--format=text");
+        let options = [format]
+            .into_iter()
+            .chain(common.clone())
+            .chain(own.clone());
+        trial_line::settings(options, environment)
             .map(|settings| (settings, own))
             .map_err(|source| Error::Side {
                 side: name,
@@ -94,32 +99,6 @@ fn deadline(settings: &SimulateSettings) -> Duration {
     }
 }
 
-/// Returns the arguments after the subcommand, without these options and their values.
-fn without_own(arguments: &[OsString], own: &[&str]) -> Vec<OsString> {
-    let mut left = Vec::new();
-    let mut named = false;
-    let mut arguments = arguments.iter().skip(1);
-    while let Some(argument) = arguments.next() {
-        let text = argument.to_string_lossy();
-        if !named && text == "ab" {
-            named = true;
-            continue;
-        }
-        let Some(option) = text.strip_prefix("--") else {
-            left.push(argument.clone());
-            continue;
-        };
-        match option.split_once('=') {
-            Some((name, _value)) if own.contains(&name) => {}
-            None if own.contains(&option) => {
-                arguments.next();
-            }
-            _ => left.push(argument.clone()),
-        }
-    }
-    left
-}
-
 /// Returns the options of a side: `linger=5ms` becomes `--linger=5ms`.
 fn options_of(side: &'static str, texts: &[String]) -> Result<Vec<OsString>, Error> {
     let settings = texts.iter().flat_map(|text| text.split_whitespace());
@@ -146,28 +125,6 @@ fn options_of(side: &'static str, texts: &[String]) -> Result<Vec<OsString>, Err
         .collect()
 }
 
-/// Resolves the settings of the trials of one side.
-fn simulate(
-    common: &[OsString],
-    own: &[OsString],
-    environment: &mut Environment,
-) -> Result<SimulateSettings, Error> {
-    let mut arguments: Vec<OsString> = ["convoy", "simulate", "--format=text"]
-        .map(OsString::from)
-        .to_vec();
-    arguments.extend(common.iter().cloned());
-    arguments.extend(own.iter().cloned());
-    let (args, origins, _options) = match sources::parse(&arguments, environment) {
-        Ok(parsed) => parsed,
-        Err(Stop::Error(error)) => return Err(error.without_secrets_of(&arguments)),
-        Err(Stop::Help) => unreachable!("help ends the command before its sides are parsed"),
-    };
-    let CommandArgs::Simulate(args) = args.command else {
-        unreachable!("the command is named");
-    };
-    resolve::simulate(*args, &origins, environment)
-}
-
 /// Returns the arguments of a trial of another executable.
 fn program_arguments(common: &[OsString], own: Vec<OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["simulate".into(), "--format=json".into()];
@@ -176,10 +133,8 @@ fn program_arguments(common: &[OsString], own: Vec<OsString>) -> Vec<OsString> {
         // The name of `--ui=plain` that earlier versions know, too.
         arguments.push("--progress=never".into());
     }
-    arguments.extend(without_own(
-        &[&["".into()], common].concat(),
-        &["seed", "progress", "ui", "format"],
-    ));
+    let replaced = ["seed", "progress", "ui", "format"];
+    arguments.extend(trial_line::without(common, &replaced));
     arguments.extend(own);
     arguments
 }
@@ -208,7 +163,7 @@ mod tests {
             ("convoy ab --format json --output=d --seed 3", "--seed 3"),
         ] {
             assert_eq!(
-                without_own(&words(typed), &OWN_OPTIONS_OF_AB),
+                trial_line::common(&words(typed), "ab", &OWN_OPTIONS_OF_AB),
                 words(common),
                 "{typed}"
             );
@@ -238,12 +193,12 @@ mod tests {
     #[test]
     fn trials_of_programs_have_no_seed_of_their_own() {
         let arguments = program_arguments(
-            &words("--seed 4 -n 2 --progress=auto"),
+            &words("--seed 4 -n 2 --progress=auto --topic ab"),
             words("--linger=1ms"),
         );
         assert_eq!(
             arguments,
-            words("simulate --format=json --progress=never -n 2 --linger=1ms")
+            words("simulate --format=json --progress=never -n 2 --topic ab --linger=1ms")
         );
     }
 }

@@ -4,13 +4,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::cause::chain;
 use crate::error::{Error, ExitStatus};
 use crate::report::{
     EventLog, HISTORY_FILE, LatencyLog, Outcome, PartialFile, Report, RunDirectory, Status,
     append_to_history, write_json, write_junit, write_junit_failure, write_markdown, write_text,
 };
 use crate::settings::{Format, ReportSettings};
-use crate::terminal::{Terminal, one_line_of_causes};
+use crate::terminal::Terminal;
 
 /// Empties the files that a command will write beside its report, so that a run does not end with
 /// one that it cannot write.
@@ -34,7 +35,7 @@ pub fn record_failure(settings: &ReportSettings, error: &Error) -> Result<(), Er
     if std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
         return Ok(());
     }
-    let message = one_line_of_causes(error);
+    let message = chain(error);
     let written = File::create(path).and_then(|file| write_junit_failure(&message, file));
     written.map_err(|source| write_error(path, source))
 }

@@ -29,17 +29,6 @@ pub fn render(error: &dyn Error, hint: Option<&str>, page: &Page) -> String {
     text
 }
 
-/// Returns an error with its causes on one line.
-pub fn one_line_of_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {}", error.to_string().trim_end());
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;

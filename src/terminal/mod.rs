@@ -13,7 +13,6 @@ mod reading;
 mod streams;
 
 pub use dashboard::restore;
-pub use errors::one_line_of_causes;
 pub use errors::render as render_error;
 pub use logging::{start_logging, start_logging_to_stderr};
 pub use phase::{Arrived, Expected, Phase, Snapshot, Waiting};

@@ -254,22 +254,11 @@ fn values(outcome: &TrialOutcome, objectives: &[Objective]) -> Result<Vec<f64>, 
         return Err(reason.clone());
     }
     let stages = &report.summary.stages;
-    let cpu = &report.cpu;
-    let roles = [
-        cpu.generator_us,
-        cpu.producer_us,
-        cpu.consumer_us,
-        cpu.broker_us,
-        cpu.store_us,
-    ];
     let value = |objective: &Objective| match objective {
         Objective::Throughput => report.summary.throughput_records_per_second,
         Objective::EndToEndP50 => stages.end_to_end_latency.p50_us.map(|us| us as f64),
         Objective::EndToEndP99 => stages.end_to_end_latency.p99_us.map(|us| us as f64),
-        Objective::CpuPerRecord => {
-            let known = roles.into_iter().flatten();
-            known.reduce(|sum, us| sum + us)
-        }
+        Objective::CpuPerRecord => report.cpu.total_us(),
     };
     objectives
         .iter()

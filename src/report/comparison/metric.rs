@@ -101,7 +101,7 @@ impl Metric {
         let summary = &report.summary;
         let value = match self {
             Self::Throughput => summary.throughput_records_per_second,
-            Self::CpuPerRecord => cpu(report),
+            Self::CpuPerRecord => report.cpu.total_us(),
             Self::PeakMemory => summary.peak_resident_bytes.map(|bytes| bytes as f64),
             _ if report.unlimited_rate() => None,
             _ => self.latency(report).map(|us| us as f64),
@@ -160,20 +160,6 @@ impl Metric {
             _ => quantity::duration(value.round() as u64),
         }
     }
-}
-
-/// Returns the CPU time of all roles per record.
-fn cpu(report: &Report) -> Option<f64> {
-    let cpu = &report.cpu;
-    let roles = [
-        cpu.generator_us,
-        cpu.producer_us,
-        cpu.consumer_us,
-        cpu.broker_us,
-        cpu.store_us,
-    ];
-    let known: Vec<f64> = roles.into_iter().flatten().collect();
-    (!known.is_empty()).then(|| known.iter().sum())
 }
 
 /// Returns which roles the CPU time of a run includes.
