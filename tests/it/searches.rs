@@ -62,7 +62,7 @@ fn capacity_without_time_for_a_confirmation_says_so() {
 fn sweep_recommends_the_setting_that_is_better() {
     let place = Place::with_rows();
     let outcome = place.convoy(
-        "sweep --over linger=1ms,900ms --repeats 2 --objective end-to-end-p50 --vehicles 20 \
+        "sweep --over linger=1ms,3s --repeats 2 --objective end-to-end-p50 --vehicles 20 \
          --rate 20 --duration 1s --warmup 0s --backend embedded --ui none",
     );
     assert_eq!(outcome.code, 0, "{outcome}");
