@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::aggregation::distinct::Distinct;
+use crate::aggregation::distinct::{Distinct, wrapped};
 use crate::aggregation::ranking::{Ranked, Ranking, RankingOrder};
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Value, order};
 use crate::error::CommandError;
@@ -63,7 +63,6 @@ impl Accumulator {
         let parsed = Self::parse_window(field, spec, environment)?;
         if let Some(operator) = only_element(spec)
             && operator.kind() == crate::bson::Kind::Array
-            && !matches!(parsed.kind, Kind::Push | Kind::AddToSet)
         {
             let message = format!("The {} accumulator is a unary operator", operator.name());
             return Err(CommandError::location(40_237, message));
@@ -160,7 +159,9 @@ impl Accumulator {
 
     /// Adds a document; returns the bytes that are held for it.
     pub fn add(&self, state: &mut State, scope: &Scope<'_>) -> Result<usize, CommandError> {
-        if matches!((&self.kind, &*state), (Kind::First, State::Value(Some(_)))) {
+        let known = matches!((&self.kind, &*state), (Kind::First, State::Value(Some(_))));
+        // An expression is computed also if it may only fail.
+        if known && !self.argument.may_fail() {
             return Ok(0);
         }
         let value = self.argument.evaluate(scope)?;
@@ -172,6 +173,7 @@ impl Accumulator {
                     *best = Some(value.into_owned());
                 }
             }
+            (_, State::Value(_)) if known => {}
             (_, State::Value(held)) => *held = Some(null_if_missing(value).into_owned()),
             (_, State::Array(array)) if !is_missing(&value) => {
                 let before = array.size();
@@ -214,7 +216,7 @@ impl Accumulator {
         match (&self.kind, state) {
             (Kind::Average, State::Sum(sum)) => sum.average(),
             (_, State::Sum(sum)) => sum.total(),
-            (_, State::Value(value)) => value.unwrap_or(Value::Null),
+            (_, State::Value(value)) => wrapped(value.unwrap_or(Value::Null)),
             (_, State::Array(array)) => array.into_value(),
             (_, State::Set(set)) => set.into_value(),
             (_, State::Fields(fields)) => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::bson::{ArrayBuilder, Key, Value};
+use crate::bson::{ArrayBuilder, Builder, Key, Value};
 use crate::query::is_missing;
 
 /// The distinct values of a group, for `$addToSet`.
@@ -21,12 +21,23 @@ impl Distinct {
             return 0;
         }
         let before = self.values.size();
-        self.values.push(value);
+        self.values.push(&wrapped(value.clone()));
         bytes + self.values.size() - before
     }
 
     /// Returns the values as an array.
     pub fn into_value(self) -> Value<'static> {
         self.values.into_value()
+    }
+}
+
+/// Puts the least and the greatest key into a document with an empty name, as the engine of MongoDB's
+/// `$group` does since 6.0.
+pub fn wrapped(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::MinKey | Value::MaxKey => {
+            Value::Document(Builder::new().with("", &value).finish().into())
+        }
+        value => value,
     }
 }

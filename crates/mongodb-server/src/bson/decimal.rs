@@ -23,8 +23,8 @@ pub struct Decimal128(u128);
 /// A decoded number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parts {
-    /// Not a number.
-    NaN,
+    /// Not a number; its sign survives arithmetic.
+    NaN { negative: bool },
     /// An infinity.
     Infinity { negative: bool },
     /// `coefficient × 10^exponent`.
@@ -60,7 +60,12 @@ impl Decimal128 {
     }
 
     /// Not a number.
-    pub(crate) const NAN: Self = Self(0x1F << 122);
+    pub(crate) const NAN: Self = Self::nan(false);
+
+    /// Returns what is not a number, with a sign.
+    pub(crate) const fn nan(negative: bool) -> Self {
+        Self((negative as u128) << 127 | 0x1F << 122)
+    }
 
     /// Returns an infinity.
     pub(crate) const fn infinity(negative: bool) -> Self {
@@ -85,7 +90,7 @@ impl Decimal128 {
         let negative = self.0 >> 127 == 1;
         let combination = (self.0 >> 122) & 0x1F;
         if combination == 0x1F {
-            return Parts::NaN;
+            return Parts::NaN { negative };
         }
         if combination == 0x1E {
             return Parts::Infinity { negative };
@@ -106,6 +111,11 @@ impl Decimal128 {
     /// Returns whether this is a zero of any sign and exponent.
     pub fn is_zero(self) -> bool {
         matches!(self.parts(), Parts::Finite { coefficient: 0, .. })
+    }
+
+    /// Returns whether this is a number and not an infinity.
+    pub(crate) fn is_finite(self) -> bool {
+        matches!(self.parts(), Parts::Finite { .. })
     }
 
     /// Returns whether this is an infinity of either sign.
@@ -141,7 +151,7 @@ impl Decimal128 {
     /// Returns the nearest double.
     pub fn to_f64(self) -> f64 {
         match self.parts() {
-            Parts::NaN => f64::NAN,
+            Parts::NaN { .. } => f64::NAN,
             Parts::Infinity { negative: false } => f64::INFINITY,
             Parts::Infinity { negative: true } => f64::NEG_INFINITY,
             Parts::Finite {
@@ -257,7 +267,7 @@ impl fmt::Display for Decimal128 {
     /// Writes the number as the specification does: with an exponent where it is large.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (negative, coefficient, exponent) = match self.parts() {
-            Parts::NaN => return out.write_str("NaN"),
+            Parts::NaN { .. } => return out.write_str("NaN"),
             Parts::Infinity { negative: false } => return out.write_str("Infinity"),
             Parts::Infinity { negative: true } => return out.write_str("-Infinity"),
             Parts::Finite {

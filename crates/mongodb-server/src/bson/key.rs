@@ -231,7 +231,7 @@ fn encode_double(number: f64, out: &mut Vec<u8>) {
 
 fn encode_decimal(number: Decimal128, out: &mut Vec<u8>) {
     match number.parts() {
-        Parts::NaN => out.push(NAN),
+        Parts::NaN { .. } => out.push(NAN),
         Parts::Infinity { negative } => out.push(if negative { MINUS_INFINITY } else { INFINITY }),
         Parts::Finite { coefficient: 0, .. } => out.push(ZERO),
         Parts::Finite {

@@ -50,13 +50,13 @@ pub fn aggregate(
     let pipeline = call
         .array("pipeline")?
         .ok_or_else(|| call.missing("pipeline"))?;
-    let Some(options) = call.document("cursor")? else {
+    if call.document("cursor")?.is_none() {
         return Err(CommandError::failed_to_parse(
             "The 'cursor' option is required, except for aggregate with the explain argument",
         ));
-    };
+    }
     let batch = Batch {
-        documents: batch_size(options)?.unwrap_or(FIRST_BATCH),
+        documents: call.batch_size()?.unwrap_or(FIRST_BATCH),
         single: false,
         forever: false,
     };
@@ -117,16 +117,6 @@ fn check_read_concern(call: &Call<'_>, target: &StageSpec) -> Result<(), Command
         return Err(CommandError::new(Code::INVALID_OPTIONS, message));
     }
     Ok(())
-}
-
-fn batch_size(options: Doc<'_>) -> Result<Option<u64>, CommandError> {
-    let Some(size) = options.get("batchSize") else {
-        return Ok(None);
-    };
-    let number = size.as_i64().and_then(|size| u64::try_from(size).ok());
-    number
-        .map(Some)
-        .ok_or_else(|| CommandError::bad_value("cursor.batchSize must be a non-negative number"))
 }
 
 /// Returns the documents of a first stage that does not read the collection.

@@ -127,6 +127,16 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Rejects the command on other databases than `admin`.
+    pub fn only_of_admin(&self) -> Result<(), CommandError> {
+        if self.database == "admin" {
+            return Ok(());
+        }
+        let name = self.name;
+        let message = format!("{name} may only be run against the admin database.");
+        Err(CommandError::new(Code::UNAUTHORIZED, message))
+    }
+
     fn unknown(&self, name: &str) -> CommandError {
         let message = format!("BSON field '{}.{name}' is an unknown field.", self.name);
         CommandError::location(40_415, message)
@@ -229,17 +239,25 @@ impl<'a> Call<'a> {
             let numbers = "long', 'int', 'decimal', 'double";
             return Err(self.wrong_type(name, value.kind(), numbers));
         }
-        // What is out of range counts as the end of the range, and NaN as 0.
-        let whole = match value {
-            Value::Double(number) if number.is_nan() => Some(0),
-            Value::Double(number) => crate::bson::value::integer_of(number.trunc()),
-            Value::Decimal128(number) if number.to_f64().is_nan() => Some(0),
-            Value::Decimal128(number) => crate::query::nearest_decimal(number),
-            ref value => value.as_i64(),
+        Ok(Some(integer(&value)))
+    }
+
+    /// Returns the size of the first batch in the argument `cursor`.
+    pub fn batch_size(&self) -> Result<Option<u64>, CommandError> {
+        let cursor = self.document("cursor")?.unwrap_or(Doc::EMPTY);
+        if let Some(unknown) = cursor.elements().find(|it| it.name() != "batchSize") {
+            return Err(self.unknown(&format!("cursor.{}", unknown.name())));
+        }
+        let Some(size) = cursor.get("batchSize").filter(|size| !size.is_nullish()) else {
+            return Ok(None);
         };
-        let negative = value.as_f64().is_some_and(|number| number < 0.0);
-        let end = if negative { i64::MIN } else { i64::MAX };
-        Ok(Some(whole.unwrap_or(end)))
+        if !size.is_number() {
+            let numbers = "long', 'int', 'decimal', 'double";
+            return Err(self.wrong_type("cursor.batchSize", size.kind(), numbers));
+        }
+        let size = u64::try_from(integer(&size));
+        let negative = |_| CommandError::bad_value("cursor.batchSize must not be negative");
+        size.map(Some).map_err(negative)
     }
 
     /// Returns a non-negative integer.
@@ -333,6 +351,20 @@ impl<'a> Call<'a> {
         );
         CommandError::location(40_414, message)
     }
+}
+
+/// Converts a number to an integer: a fraction of a double is cut off, a decimal is rounded, what is
+/// out of range becomes the end of the range, and NaN 0.
+fn integer(value: &Value<'_>) -> i64 {
+    let whole = match *value {
+        Value::Double(number) if number.is_nan() => Some(0),
+        Value::Double(number) => crate::bson::value::integer_of(number.trunc()),
+        Value::Decimal128(number) if number.to_f64().is_nan() => Some(0),
+        Value::Decimal128(number) => crate::query::nearest_decimal(number),
+        ref value => value.as_i64(),
+    };
+    let negative = value.as_f64().is_some_and(|number| number < 0.0);
+    whole.unwrap_or(if negative { i64::MIN } else { i64::MAX })
 }
 
 /// Returns the error for a document that is not valid BSON.

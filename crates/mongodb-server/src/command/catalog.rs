@@ -118,27 +118,39 @@ pub fn list_collections(
     call.only(&["filter", "nameOnly", "authorizedCollections", "cursor"])?;
     let filter = Filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
     let name_only = call.flag("nameOnly")?.unwrap_or(false);
-    let mut entries = ArrayBuilder::default();
-    for namespace in shared.engine.namespaces(call.database) {
-        let Some(collection) = shared.engine.collection(&namespace) else {
-            continue;
-        };
-        let full = describe(&namespace, &collection);
-        if !filter.matches(Doc::new(&full)) {
-            continue;
-        }
-        if name_only {
-            entries.push_built(
-                Builder::new()
-                    .string("name", &namespace.collection)
-                    .with("type", &Doc::new(&full).get("type").unwrap_or(Value::Null)),
-            );
+    let mut entries = Vec::new();
+    let namespaces = shared.engine.namespaces(call.database);
+    let views = namespaces.iter().any(|name| shared.engine.is_view(name));
+    let described = namespaces.iter().filter_map(|namespace| {
+        let collection = shared.engine.collection(namespace)?;
+        Some(describe(namespace, &collection))
+    });
+    for full in described.chain(views.then(definitions)) {
+        let entry = if name_only {
+            let part = |name| Doc::new(&full).get(name).unwrap_or(Value::Null);
+            let entry = Builder::new().with("name", &part("name"));
+            entry.with("type", &part("type")).finish()
         } else {
-            entries.push_doc(Doc::new(&full));
+            full
+        };
+        // The filter sees what the reply has.
+        if filter.matches(Doc::new(&entry)) {
+            entries.push(entry);
         }
     }
     let list = format!("{}.$cmd.listCollections", call.database);
-    Ok(cursor::complete(&list, entries))
+    cursor::list(shared, call, &list, entries)
+}
+
+/// Describes the collection of the definitions of views.
+fn definitions() -> Vec<u8> {
+    Builder::new()
+        .string("name", "system.views")
+        .string("type", "collection")
+        .document("options", Builder::new())
+        .document("info", Builder::new().bool("readOnly", false))
+        .raw_document("idIndex", IndexSpec::id().document())
+        .finish()
 }
 
 fn describe(namespace: &Namespace, collection: &Collection) -> Vec<u8> {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::aggregation::Context;
+use crate::aggregation::{Context, GivenDocuments};
 use crate::bson::{ArrayBuilder, Builder, Kind, Value};
 use crate::command::arguments::Call;
 use crate::command::client::Client;
 use crate::command::cursors::{Batch, Cursor, Entry, Filled};
 use crate::command::query::context;
 use crate::command::shared::Shared;
+use crate::engine::Row;
 use crate::error::{Code, CommandError};
 
 /// Longest time that `getMore` waits for documents; the client may ask again.
@@ -40,6 +41,27 @@ pub fn open(
         })
     };
     cursor.answer(context, "firstBatch", batch.documents, namespace, keep)
+}
+
+/// Returns the reply with the first batch of a list, as large as the command asks for.
+pub fn list(
+    shared: &Shared,
+    call: &Call<'_>,
+    namespace: &str,
+    rows: Vec<Vec<u8>>,
+) -> Result<Builder, CommandError> {
+    let context = context(shared, call)?;
+    let rows: Vec<Row> = rows.into_iter().map(Row::computed).collect();
+    let stage = Box::new(GivenDocuments {
+        rows: rows.into_iter(),
+    });
+    let cursor = Cursor::new(stage, context.now_ms);
+    let batch = Batch {
+        documents: call.batch_size()?.unwrap_or(u64::MAX),
+        single: false,
+        forever: false,
+    };
+    open(shared, &context, namespace, cursor, batch)
 }
 
 /// Returns the reply with all documents of a result.

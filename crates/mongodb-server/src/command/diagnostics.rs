@@ -11,7 +11,7 @@ use crate::error::{Code, CommandError};
 pub fn server_status(
     shared: &Shared,
     client: &mut Client,
-    _call: &Call<'_>,
+    call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let milliseconds = shared.clock.now() / 1_000_000;
     let milliseconds = i64::try_from(milliseconds).unwrap_or(i64::MAX);
@@ -30,22 +30,54 @@ pub fn server_status(
         .with("pid", &Value::Int64(i64::from(std::process::id())))
         .with("uptime", &Value::Double((milliseconds / 1_000) as f64))
         .int64("uptimeMillis", milliseconds)
+        .int64("uptimeEstimate", milliseconds / 1_000)
         .with("localTime", &now)
-        .document("connections", shared.counters.connections())
-        .document("opcounters", shared.counters.operations())
-        .document("network", shared.counters.network())
-        .document("globalLock", global_lock())
-        .document("mem", memory())
-        .document("storageEngine", storage)
-        .document("metrics", Builder::new().document("cursor", cursors));
-    Ok(match replica_set::status(shared, client) {
-        Some(repl) => status.document("repl", repl),
-        None => status,
-    })
+        .document("catalogStats", catalog(shared));
+    let metrics = Builder::new().document("cursor", cursors);
+    let sections = [
+        ("connections", Some(shared.counters.connections())),
+        ("opcounters", Some(shared.counters.operations())),
+        ("network", Some(shared.counters.network())),
+        ("globalLock", Some(global_lock(milliseconds))),
+        ("mem", Some(memory())),
+        ("storageEngine", Some(storage)),
+        ("metrics", Some(metrics)),
+        ("repl", replica_set::status(shared, client)),
+    ];
+    // A client leaves out a section by its name.
+    let wanted = |name: &str| call.body.get(name).is_none_or(|asked| asked.is_truthy());
+    Ok(sections.into_iter().filter(|(name, _)| wanted(name)).fold(
+        status,
+        |status, (name, section)| match section {
+            Some(section) => status.document(name, section),
+            None => status,
+        },
+    ))
+}
+
+/// Returns `catalogStats` of `serverStatus`: how many collections of each kind there are.
+fn catalog(shared: &Shared) -> Builder {
+    let (mut collections, mut capped, mut series, mut views) = (0, 0, 0, 0);
+    for collection in shared.engine.collections() {
+        collection.with_state(|state| {
+            let options = &state.options;
+            views += i32::from(options.is_view());
+            series += i32::from(options.is_time_series());
+            capped += i32::from(options.is_capped());
+            collections += i32::from(!options.is_view() && !options.is_time_series());
+        });
+    }
+    Builder::new()
+        .int32("collections", collections)
+        .int32("capped", capped)
+        .int32("timeseries", series)
+        .int32("views", views)
+        .int32("internalCollections", 0)
+        .int32("internalViews", 0)
 }
 
 /// Returns `globalLock` of `serverStatus`: no operation is queued, since none locks the whole server.
-fn global_lock() -> Builder {
+fn global_lock(milliseconds: i64) -> Builder {
     let clients = |total: i32| {
         Builder::new()
             .int32("total", total)
@@ -53,6 +85,7 @@ fn global_lock() -> Builder {
             .int32("writers", 0)
     };
     Builder::new()
+        .int64("totalTime", milliseconds.saturating_mul(1_000))
         .document("currentQueue", clients(0))
         // The operation that runs this command.
         .document("activeClients", clients(1))
@@ -84,16 +117,24 @@ fn memory() -> Builder {
 pub fn host_info(
     _shared: &Shared,
     _client: &mut Client,
-    _call: &Call<'_>,
+    call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
+    call.only(&[])?;
     let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let name = rustix::system::uname();
-    let system = Builder::new()
+    let mut system = Builder::new()
         .with("currentTime", &now)
         .string("hostname", &name.nodename().to_string_lossy())
-        .int32("cpuAddrSize", 64)
+        .int32("cpuAddrSize", 64);
+    if let Some(megabytes) = memory_megabytes() {
+        system = system
+            .int64("memSizeMB", megabytes)
+            .int64("memLimitMB", megabytes);
+    }
+    let system = system
         .count("numCores", cores)
+        .count("numCoresAvailableToProcess", cores)
         .string("cpuArch", &name.machine().to_string_lossy());
     let os = Builder::new()
         .string("type", &name.sysname().to_string_lossy())
@@ -102,7 +143,24 @@ pub fn host_info(
     Ok(Builder::new()
         .document("system", system)
         .document("os", os)
-        .document("extra", Builder::new()))
+        .document("extra", extra(&name)))
+}
+
+/// Returns `extra` of `hostInfo`: the kernel.
+fn extra(name: &rustix::system::Uname) -> Builder {
+    Builder::new()
+        .string("versionString", &name.version().to_string_lossy())
+        .string("kernelVersion", &name.release().to_string_lossy())
+}
+
+/// Returns the machine's memory, where the system reports it.
+fn memory_megabytes() -> Option<i64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes = line.split_whitespace().next()?.parse::<i64>().ok()?;
+    Some(kilobytes / 1024)
 }
 
 /// `getParameter`
@@ -159,8 +217,10 @@ pub fn roles_info(
 pub fn get_command_line_options(
     _shared: &Shared,
     _client: &mut Client,
-    _call: &Call<'_>,
+    call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
+    call.only(&[])?;
+    call.only_of_admin()?;
     Ok(Builder::new()
         .strings("argv", &["convoy"])
         .document("parsed", Builder::new()))
@@ -172,6 +232,8 @@ pub fn get_log(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
+    call.only(&[])?;
+    call.only_of_admin()?;
     match call.text("getLog")?.as_deref() {
         Some("*") => Ok(Builder::new().strings("names", &["global", "startupWarnings"])),
         Some("global" | "startupWarnings") => Ok(Builder::new()

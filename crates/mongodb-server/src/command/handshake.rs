@@ -62,8 +62,9 @@ fn describe(mut reply: Builder, shared: &Shared, client: &mut Client, call: &Cal
 pub fn ok(
     _shared: &Shared,
     _client: &mut Client,
-    _call: &Call<'_>,
+    call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
+    call.only(&[])?;
     Ok(Builder::new())
 }
 
@@ -71,8 +72,9 @@ pub fn ok(
 pub fn build_info(
     _shared: &Shared,
     _client: &mut Client,
-    _call: &Call<'_>,
+    call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
+    call.only(&[])?;
     let numbers = VERSION.into_iter().chain([0]).map(Value::Int32);
     Ok(Builder::new()
         .string("version", &VERSION.map(|part| part.to_string()).join("."))

@@ -1,6 +1,6 @@
 //! `createIndexes`, `listIndexes` and `dropIndexes`.
 
-use crate::bson::{ArrayBuilder, Builder, Doc, Kind, Value};
+use crate::bson::{Builder, Doc, Kind, Value};
 use crate::command::catalog::existing;
 use crate::command::{Call, Client, Shared, cursor, time_series};
 use crate::engine::{Collection, ID_INDEX, IndexSpec};
@@ -69,16 +69,15 @@ pub fn list_indexes(
     call.only(&["cursor", "includeBuildUUIDs", "includeIndexBuildInfo"])?;
     let namespace = call.namespace()?;
     let collection = existing(shared, &namespace)?;
-    let mut indexes = ArrayBuilder::default();
+    let mut indexes = Vec::new();
     collection.with_state(|state| {
         if !state.options.is_time_series() {
-            indexes.push_doc(IndexSpec::id().document());
+            indexes.push(IndexSpec::id().document().bytes().to_vec());
         }
-        for index in &state.indexes {
-            indexes.push_doc(index.spec().document());
-        }
+        let specs = state.indexes.iter().map(crate::engine::Index::spec);
+        indexes.extend(specs.map(|spec| spec.document().bytes().to_vec()));
     });
-    Ok(cursor::complete(&namespace.to_string(), indexes))
+    cursor::list(shared, call, &namespace.to_string(), indexes)
 }
 
 /// `dropIndexes`: by name, by names, by key, or all with `*`.

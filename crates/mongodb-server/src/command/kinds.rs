@@ -17,8 +17,8 @@ const ARGUMENTS: &[(&str, &[Kind])] = &[
     ("allowDiskUse", FLAG),
     ("allowPartialResults", FLAG),
     ("arrayFilters", ARRAY),
-    ("authorizedCollections", LAX_FLAG),
-    ("authorizedDatabases", LAX_FLAG),
+    ("authorizedCollections", FLAG),
+    ("authorizedDatabases", FLAG),
     ("awaitData", FLAG),
     ("batchSize", NUMBER),
     ("bypassDocumentValidation", LAX_FLAG),
@@ -29,6 +29,7 @@ const ARGUMENTS: &[(&str, &[Kind])] = &[
     ("cursors", ARRAY),
     ("deletes", ARRAY),
     ("documents", ARRAY),
+    ("estimate", LAX_FLAG),
     ("explain", LAX_FLAG),
     ("fields", OBJECT),
     ("filter", OBJECT),
@@ -86,6 +87,8 @@ pub fn check(path: &str, name: &str, value: &Value<'_>) -> Result<(), CommandErr
     let Some((_, kinds)) = found.filter(|_| !value.is_nullish()) else {
         return Ok(());
     };
+    let strict = path == "listCollections" && name == "nameOnly";
+    let kinds = if strict { FLAG } else { kinds };
     if kinds.contains(&value.kind()) {
         return Ok(());
     }

@@ -53,7 +53,6 @@ pub fn kill_operation(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     check_admin(call)?;
-    call.only(&["op"])?;
     let Some(op) = call.body.get("op") else {
         let message = "Did not provide \"op\" field";
         return Err(CommandError::new(Code::NO_SUCH_KEY, message));

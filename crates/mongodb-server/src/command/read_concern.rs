@@ -41,6 +41,11 @@ fn check_level(call: &Call<'_>, value: &Value<'_>) -> Result<(), CommandError> {
         .ok_or_else(|| wrong_type("level", value, "string"))?;
     let member = call.cluster_time.is_some();
     match level {
+        "available" | "majority" if matches!(call.name, "listCollections" | "listDatabases") => {
+            let name = call.name;
+            let message = format!("Command {name} does not support readConcern: {level}");
+            Err(CommandError::new(Code::INVALID_OPTIONS, message))
+        }
         "local" | "available" | "majority" => Ok(()),
         "linearizable" if member => Ok(()),
         "linearizable" => Err(CommandError::new(

@@ -7,8 +7,8 @@ use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::catalog::existing;
 use crate::command::{Call, Client, Shared};
-use crate::engine::{Capped, Collection, ID_INDEX, Index, IndexSpec, Namespace, Row};
-use crate::error::CommandError;
+use crate::engine::{Capped, Collection, ID_INDEX, Index, IndexSpec, Namespace, Row, uuid_value};
+use crate::error::{Code, CommandError};
 
 /// Sizes of a collection.
 #[derive(Debug, Default, Clone)]
@@ -172,34 +172,55 @@ pub fn database_stats(
 ) -> Result<Builder, CommandError> {
     call.only(&["scale", "freeStorage"])?;
     let scale = scale(call)?;
-    let namespaces = shared.engine.namespaces(call.database);
     let mut total = Totals::default();
-    for namespace in &namespaces {
-        if let Some(collection) = shared.engine.collection(namespace) {
-            let totals = Totals::new(&collection);
-            total.documents += totals.documents;
-            total.bytes += totals.bytes;
-            total.indexes.extend(totals.indexes);
+    let (mut collections, mut views) = (0, 0);
+    for namespace in &shared.engine.namespaces(call.database) {
+        let Some(collection) = shared.engine.collection(namespace) else {
+            continue;
+        };
+        if shared.engine.is_view(namespace) {
+            views += 1;
+            continue;
         }
+        let totals = Totals::new(&collection);
+        collections += 1;
+        total.documents += totals.documents;
+        total.bytes += totals.bytes;
+        total.indexes.extend(totals.indexes);
     }
-    let scaled = |bytes: u64| Value::Double((bytes / scale) as f64);
+    // Definitions of views are a collection of their own.
+    collections += i64::from(views > 0);
+    let scaled = |bytes: u64| bytes as f64 / scale as f64;
     let mean = if total.documents == 0 {
         0.0
     } else {
         total.bytes as f64 / total.documents as f64
     };
-    Ok(Builder::new()
+    let indexes = total.indexes.len() + usize::from(views > 0);
+    let stats = Builder::new()
         .string("db", call.database)
-        .count("collections", namespaces.len())
-        .int32("views", 0)
-        .count("objects", total.documents)
+        .int64("collections", collections)
+        .int64("views", views)
+        .int64("objects", long(total.documents))
         .double("avgObjSize", mean)
-        .with("dataSize", &scaled(total.bytes))
-        .with("storageSize", &scaled(total.bytes))
-        .count("indexes", total.indexes.len())
-        .with("indexSize", &scaled(total.index_bytes()))
-        .with("totalSize", &scaled(total.bytes + total.index_bytes()))
-        .with("scaleFactor", &whole(scale)))
+        .double("dataSize", scaled(total.bytes))
+        .double("storageSize", scaled(total.bytes))
+        .int64("indexes", long(indexes))
+        .double("indexSize", scaled(total.index_bytes()))
+        .double("totalSize", scaled(total.bytes + total.index_bytes()))
+        .int64("scaleFactor", i64::try_from(scale).unwrap_or(i64::MAX));
+    // Nothing here is free for new documents.
+    Ok(match call.flag("freeStorage")? {
+        Some(true) => stats
+            .double("freeStorageSize", 0.0)
+            .double("indexFreeStorageSize", 0.0)
+            .double("totalFreeStorageSize", 0.0),
+        _ => stats,
+    })
+}
+
+fn long(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// `validate`: checks every document and every index key.
@@ -212,10 +233,36 @@ pub fn validate(
         "full",
         "scandata",
         "repair",
+        "fixMultikey",
         "metadata",
         "checkBSONConformance",
         "background",
     ])?;
+    let metadata = call.flag("metadata")?.unwrap_or(false);
+    let background = call.flag("background")?.unwrap_or(false);
+    let exclusive = [
+        "full",
+        "repair",
+        "fixMultikey",
+        "checkBSONConformance",
+        "background",
+    ];
+    for other in exclusive {
+        let alone =
+            metadata || background && !matches!(other, "checkBSONConformance" | "background");
+        if alone && call.flag(other)?.unwrap_or(false) {
+            let with = if metadata { "metadata" } else { "background" };
+            let message = format!(
+                "Running the validate command with {{ {with}: true }} and {{ {other}: true }} is not supported."
+            );
+            return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+        }
+    }
+    if background && shared.replica_set.is_none() {
+        let message =
+            "Running validate command in the background is not supported in standalone mode";
+        return Err(CommandError::new(Code::COMMAND_NOT_SUPPORTED, message));
+    }
     let namespace = call.namespace()?;
     let collection = existing(shared, &namespace)?;
     let report = collection.verify(shared.engine.log())?;
@@ -227,17 +274,52 @@ pub fn validate(
     for error in &report.errors {
         errors.push(&Value::from(error.as_str()));
     }
-    Ok(Builder::new()
+    let mut reply = Builder::new()
         .string("ns", &namespace.to_string())
-        .int32("nInvalidDocuments", 0)
-        .int32("nNonCompliantDocuments", 0)
-        .count("nrecords", report.documents)
+        .with("uuid", &uuid_value(&collection.uuid()));
+    if !metadata {
+        reply = reply
+            .int32("nInvalidDocuments", 0)
+            .int32("nNonCompliantDocuments", 0)
+            .count("nrecords", report.documents);
+    }
+    Ok(reply
         .count("nIndexes", report.keys.len())
         .document("keysPerIndex", keys)
+        .document("indexDetails", index_details(&collection))
         .bool("valid", report.errors.is_empty())
+        .string("repairMode", repair_mode(call)?)
         .bool("repaired", false)
         .strings("warnings", &[])
-        .array("errors", errors))
+        .array("errors", errors)
+        .strings("extraIndexEntries", &[])
+        .strings("missingIndexEntries", &[])
+        .strings("corruptRecords", &[]))
+}
+
+/// Returns what `validate` was asked to repair: nothing needs it here.
+fn repair_mode(call: &Call<'_>) -> Result<&'static str, CommandError> {
+    Ok(if call.flag("repair")?.unwrap_or(false) {
+        "FixErrors"
+    } else if call.flag("fixMultikey")?.unwrap_or(false) {
+        "AdjustMultikey"
+    } else {
+        "None"
+    })
+}
+
+/// Describes the indexes, whose keys have been checked.
+fn index_details(collection: &Collection) -> Builder {
+    collection.with_state(|state| {
+        let id = IndexSpec::id();
+        let specs = std::iter::once(&id).chain(state.indexes.iter().map(Index::spec));
+        specs.fold(Builder::new(), |details, spec| {
+            let detail = Builder::new()
+                .bool("valid", true)
+                .raw_document("spec", spec.document());
+            details.document(&spec.name, detail)
+        })
+    })
 }
 
 /// `dataSize`; its argument is a full name.
@@ -255,10 +337,12 @@ pub fn data_size(
     let totals = collection
         .map(|known| Totals::new(&known))
         .unwrap_or_default();
+    let size = i64::try_from(totals.bytes).unwrap_or(i64::MAX);
     Ok(Builder::new()
-        .with("size", &whole(totals.bytes))
-        .count("numObjects", totals.documents)
-        .int32("millis", 0))
+        .bool("estimate", call.flag("estimate")?.unwrap_or(false))
+        .int64("size", size)
+        .int64("numObjects", long(totals.documents))
+        .int64("millis", 0))
 }
 
 fn scale(call: &Call<'_>) -> Result<u64, CommandError> {

@@ -32,7 +32,6 @@ pub fn top(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
-    call.only(&[])?;
     if call.database != "admin" {
         let message = "top may only be run against the admin database.";
         return Err(CommandError::new(Code::UNAUTHORIZED, message));

@@ -63,7 +63,7 @@ fn context() -> Context<Wide> {
 /// Converts a number to the library's form.
 fn wide(number: Decimal128) -> Wide {
     match number.parts() {
-        Parts::NaN => Wide::nan(),
+        Parts::NaN { negative } => signed(Wide::nan(), negative),
         Parts::Infinity { negative } => signed(Wide::infinity(), negative),
         Parts::Finite {
             negative,
@@ -83,10 +83,10 @@ fn signed(number: Wide, negative: bool) -> Wide {
 
 /// Converts a number from the library's form.
 fn narrow(mut number: Wide) -> Decimal128 {
-    if number.is_nan() {
-        return Decimal128::NAN;
-    }
     let negative = number.is_negative();
+    if number.is_nan() {
+        return Decimal128::nan(negative);
+    }
     if number.is_infinite() {
         return Decimal128::infinity(negative);
     }
@@ -174,7 +174,7 @@ pub fn remainder(left: Decimal128, right: Decimal128) -> Decimal128 {
 
 pub fn abs(number: Decimal128) -> Decimal128 {
     match number.parts() {
-        Parts::NaN => Decimal128::NAN,
+        Parts::NaN { .. } => Decimal128::NAN,
         Parts::Infinity { .. } => Decimal128::infinity(false),
         Parts::Finite {
             coefficient,
@@ -192,12 +192,7 @@ pub fn round(number: Decimal128, places: i32, to: To) -> Decimal128 {
     };
     let place = -places;
     let mut context = context();
-    context.set_rounding(match to {
-        To::Nearest => Rounding::HalfEven,
-        To::Zero => Rounding::Down,
-        To::Above => Rounding::Ceiling,
-        To::Below => Rounding::Floor,
-    });
+    context.set_rounding(rounding(to));
     let mut target = Wide::from(1_u32);
     target.set_exponent(place);
     let mut rounded = wide(number);
@@ -210,6 +205,24 @@ pub fn round(number: Decimal128, places: i32, to: To) -> Decimal128 {
         number
     } else {
         narrow(rounded)
+    }
+}
+
+/// Rounds to an integer with its digits up to the point; NaN if it has more than 34 or is infinite.
+pub fn quantize(number: Decimal128, to: To) -> Decimal128 {
+    let mut context = context();
+    context.set_rounding(rounding(to));
+    let mut rounded = wide(number);
+    context.quantize(&mut rounded, &Wide::from(0_u32));
+    narrow(rounded)
+}
+
+fn rounding(to: To) -> Rounding {
+    match to {
+        To::Nearest => Rounding::HalfEven,
+        To::Zero => Rounding::Down,
+        To::Above => Rounding::Ceiling,
+        To::Below => Rounding::Floor,
     }
 }
 
@@ -236,15 +249,38 @@ pub fn square_root(number: Decimal128) -> Decimal128 {
 }
 
 pub fn exponential(number: Decimal128) -> Decimal128 {
-    change(number, Context::<Wide>::exp)
+    plain(change(number, Context::<Wide>::exp))
 }
 
 pub fn natural_logarithm(number: Decimal128) -> Decimal128 {
-    change(number, Context::<Wide>::ln)
+    plain(change(number, Context::<Wide>::ln))
 }
 
 pub fn decimal_logarithm(number: Decimal128) -> Decimal128 {
-    change(number, Context::<Wide>::log10)
+    plain(change(number, Context::<Wide>::log10))
+}
+
+/// Writes an integer without zeros after the point, and zero with the least exponent, if either is
+/// what rounding left.
+fn plain(number: Decimal128) -> Decimal128 {
+    let Parts::Finite {
+        negative,
+        coefficient,
+        exponent,
+    } = number.parts()
+    else {
+        return number;
+    };
+    if coefficient == 0 && exponent < 0 {
+        return Decimal128::new(false, 0, LEAST_EXPONENT);
+    }
+    let scale = 10_u128.checked_pow(exponent.min(0).unsigned_abs());
+    match scale {
+        Some(scale) if exponent < 0 && coefficient.is_multiple_of(scale) => {
+            Decimal128::new(negative, coefficient / scale, 0)
+        }
+        _ => number,
+    }
 }
 
 /// Returns a power, with all 34 digits.
@@ -257,8 +293,12 @@ pub fn power(base: Decimal128, exponent: Decimal128) -> Decimal128 {
             negative,
             coefficient,
             exponent,
-        } if coefficient != 0 => {
-            let digits = i32::try_from(coefficient.ilog10()).unwrap_or(DIGITS) + 1;
+        } => {
+            // A zero is that of the least exponent, without its sign.
+            let Some(digits) = coefficient.checked_ilog10() else {
+                return Decimal128::new(false, 0, LEAST_EXPONENT);
+            };
+            let digits = i32::try_from(digits).unwrap_or(DIGITS) + 1;
             let zeros = (DIGITS - digits).clamp(0, (exponent - LEAST_EXPONENT).max(0));
             let scale = 10_u128.pow(zeros.unsigned_abs());
             Decimal128::new(negative, coefficient * scale, exponent - zeros)

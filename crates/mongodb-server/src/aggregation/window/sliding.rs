@@ -60,7 +60,7 @@ enum By {
     Key,
 }
 
-/// Count, sum and squared differences of numbers.
+/// Count, sum and squared differences of the finite numbers, and how many are not finite.
 #[derive(Debug, Clone, Default)]
 pub struct Moments {
     sample: bool,
@@ -275,12 +275,12 @@ impl Moments {
         };
         if !number.is_finite() {
             self.not_finite += by;
-            self.count += by;
             return;
         }
         if self.count + by == 0 {
             *self = Self {
                 sample: self.sample,
+                not_finite: self.not_finite,
                 ..Self::default()
             };
             return;
@@ -392,7 +392,7 @@ fn numbers(pair: &Value<'_>) -> Option<[Value<'static>; 2]> {
 
 /// Returns what a pair with a number that is not finite adds to the products.
 fn special(left: &Value<'_>, right: &Value<'_>) -> Option<Value<'static>> {
-    let numbers = [left.as_f64()?, right.as_f64()?];
+    let numbers = [finite_or_special(left)?, finite_or_special(right)?];
     if numbers.iter().all(|number| number.is_finite()) {
         return None;
     }
@@ -402,4 +402,12 @@ fn special(left: &Value<'_>, right: &Value<'_>) -> Option<Value<'static>> {
         .collect();
     // Infinities of different signs add up to no number.
     Some(Value::Double(infinite.into_iter().sum()))
+}
+
+/// Returns a number as a double, and 0 for a decimal that is finite but may be none as a double.
+fn finite_or_special(number: &Value<'_>) -> Option<f64> {
+    match number {
+        Value::Decimal128(decimal) if decimal.is_finite() => Some(0.0),
+        number => number.as_f64(),
+    }
 }

@@ -250,6 +250,9 @@ pub fn logarithm(arguments: &[Value<'_>]) -> Outcome {
             format!("$log's base must be a positive number not equal to 1, but is {base}");
         return Err(CommandError::location(28_759, message));
     }
+    if real.is_nan() || real_base.is_nan() {
+        return Ok(Value::Double(f64::NAN));
+    }
     if any_decimal(number, base) {
         let logarithm = |value| decimal::natural_logarithm(to_decimal(value));
         let quotient = decimal::divide(logarithm(number), logarithm(base));
@@ -384,6 +387,8 @@ fn real_in(
         return Err(CommandError::location(domain.code, message));
     }
     Ok(match value {
+        // A logarithm of what is not a number is a double.
+        Value::Decimal128(_) if number.is_nan() && name != "$sqrt" => Value::Double(f64::NAN),
         Value::Decimal128(number) => Value::Decimal128(decimal(*number)),
         _ => Value::Double(compute(number)),
     })

@@ -101,7 +101,7 @@ pub fn format(local: NaiveDateTime, pattern: &str, offset: i64) -> Result<String
             Some('b') => month_name(local)[..3].to_owned(),
             Some('B') => month_name(local).to_owned(),
             Some('z') => offset_text(offset),
-            Some('Z') => format!("{:+}", offset / MINUTE),
+            Some('Z') => (offset / MINUTE).to_string(),
             _ => "%".to_owned(),
         };
         text.push_str(&piece);

@@ -148,6 +148,11 @@ impl Expression {
         }
     }
 
+    /// Returns whether computing the value may be an error.
+    pub fn may_fail(&self) -> bool {
+        !matches!(self, Self::Constant(_) | Self::Field { .. } | Self::Omitted)
+    }
+
     /// Returns whether this is `$$ROOT`.
     pub fn is_root(&self) -> bool {
         matches!(self, Self::Field { variable: Variable::Root, names } if names.is_empty())

@@ -31,7 +31,7 @@ fn whole(name: &str, arguments: &[Value<'_>], compute: fn(f64) -> f64, to: To) -
     Ok(match one_number(name, arguments)? {
         None => Value::Null,
         Some(Value::Double(number)) => Value::Double(compute(*number)),
-        Some(Value::Decimal128(number)) => Value::Decimal128(decimal::whole(*number, to)),
+        Some(Value::Decimal128(number)) => Value::Decimal128(decimal::quantize(*number, to)),
         Some(value) => value.clone().into_owned(),
     })
 }

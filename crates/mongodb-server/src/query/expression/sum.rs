@@ -46,6 +46,8 @@ struct Counts {
 #[derive(Debug, Clone, Copy, Default)]
 struct Special {
     not_a_number: u64,
+    /// The sign of the first decimal that is not a number.
+    negative_nan: Option<bool>,
     infinite: u64,
     minus_infinite: u64,
 }
@@ -96,7 +98,7 @@ impl Special {
 /// Returns a decimal that is not finite as a double; 0 for others, some of which no double can hold.
 fn special_of(number: Decimal128) -> f64 {
     match number.parts() {
-        Parts::NaN => f64::NAN,
+        Parts::NaN { .. } => f64::NAN,
         Parts::Infinity { negative: false } => f64::INFINITY,
         Parts::Infinity { negative: true } => f64::NEG_INFINITY,
         Parts::Finite { .. } => 0.0,
@@ -142,6 +144,9 @@ impl Sum {
             }
             Value::Decimal128(number) => {
                 change.apply(&mut self.counts.decimals);
+                if let Parts::NaN { negative } = number.parts() {
+                    self.special.negative_nan.get_or_insert(negative);
+                }
                 if !self.special.change(special_of(*number), change) {
                     let sum = self.decimals.unwrap_or(Decimal128::from_i64(0));
                     self.decimals = Some(match change {
@@ -206,7 +211,9 @@ impl Sum {
         }
         let exact = |number| decimal::from_f64(number, Precision::Full);
         if let Some(special) = self.special.sum() {
-            return Some(exact(special));
+            let negative = self.special.negative_nan.unwrap_or(false);
+            let nan = special.is_nan().then(|| Decimal128::nan(negative));
+            return Some(nan.unwrap_or_else(|| exact(special)));
         }
         let mut sum = self.decimals.unwrap_or(Decimal128::from_i64(0));
         if self.counts.doubles > 0 {

@@ -157,16 +157,13 @@ fn is_nan(value: &Value<'_>) -> bool {
 
 /// Returns whether a number is a whole multiple of another one.
 fn is_multiple(value: &Value<'_>, divisor: &Value<'_>) -> bool {
-    if number::any_decimal(value, divisor) {
-        let rest = decimal::remainder(number::to_decimal(value), number::to_decimal(divisor));
-        return rest.is_zero();
-    }
     match (value.as_i64(), divisor.as_i64()) {
         (Some(value), Some(divisor)) if divisor != 0 => value.wrapping_rem(divisor) == 0,
-        _ => match (value.as_f64(), divisor.as_f64()) {
-            (Some(value), Some(divisor)) => value % divisor == 0.0,
-            _ => false,
-        },
+        // In decimals, 0.3 is a multiple of 0.1.
+        _ => {
+            let (value, divisor) = (number::to_decimal(value), number::to_decimal(divisor));
+            decimal::remainder(value, divisor).is_zero()
+        }
     }
 }
 
