@@ -143,6 +143,11 @@ bench-recovery *arguments:
     cargo build --release --locked
     python3 benches/recovery.py target/release/convoy "$@"
 
+# Measure how the cost of a record grows: records, vehicles, partitions, columns, cores, consumers (minutes; `--full` longer).
+bench-scale *arguments:
+    cargo build --release --locked
+    python3 benches/scale.py target/release/convoy "$@"
+
 # Run the benchmarks.
 bench *arguments:
     cargo bench --locked "$@"
