@@ -20,15 +20,17 @@ for topic in open unreadable unwritable invisible; do
         --create --topic "$topic" --partitions 2 --replication-factor 1 >/dev/null
 done
 
-# Denies an operation to the user: `deny OPERATION --topic NAME`.
-deny() {
+# Allows or denies an operation to the user: `rule allow|deny OPERATION --topic NAME`.
+rule() {
     kafka_java org.apache.kafka.tools.AclCommand --bootstrap-server "$KAFKA_PLAIN" --add \
-        --deny-principal "User:$KAFKA_USER" --operation "$@" >/dev/null
+        "--$1-principal" "User:$KAFKA_USER" --operation "${@:2}" >/dev/null
 }
-deny Read --topic unreadable
-deny Write --topic unwritable
-deny Describe --topic invisible
-deny Read --group denied
+rule allow Describe --topic unreadable
+rule deny Read --topic unreadable
+rule allow Describe --topic unwritable
+rule deny Write --topic unwritable
+rule deny Describe --topic invisible
+rule deny Read --group denied
 
 export API_KEY=$KAFKA_USER API_SECRET_KEY=$KAFKA_PASSWORD
 kafka=(--broker "$KAFKA_SECURE" --ca-file "$KAFKA_CA" --progress never --broker-timeout 10s)
