@@ -1,7 +1,8 @@
 # Starts one node of Apache Kafka (KRaft): `start_kafka DIR`, `stop_kafka`. Source this file.
 #
 # The node listens on 127.0.0.1 in plain text ($KAFKA_PLAIN) and with SASL_SSL ($KAFKA_SECURE). The authority of its
-# certificate is $KAFKA_CA. Clients may do what no ACL denies; those in plain text may do everything. User $KAFKA_USER with $KAFKA_PASSWORD authenticates by PLAIN or SCRAM-SHA-256.
+# certificate is $KAFKA_CA. User $KAFKA_USER with $KAFKA_PASSWORD authenticates by PLAIN or SCRAM-SHA-256, and may do
+# what no ACL denies; clients in plain text may do everything.
 # Needs Java 17 and Maven. Downloads the jars from Maven Central and keeps them in target/peers/kafka ($KAFKA_JARS).
 
 peers=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
