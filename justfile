@@ -65,6 +65,11 @@ test-group:
     cargo build --release --locked
     tests/peers/group.sh target/release/convoy
 
+# Consume unusual topics of Apache Kafka and of `convoy up` (needs confluent-kafka, pymongo, and what test-kafka needs).
+test-topics:
+    cargo build --release --locked
+    tests/peers/topics.sh target/release/convoy
+
 # Run against FerretDB (needs Go and its module proxy).
 test-ferretdb:
     cargo build --release --locked
@@ -82,6 +87,11 @@ soak:
 # Kill a consumer fifty times at random moments and count missing and duplicated documents (minutes).
 crash:
     cargo test --locked --test it -- --ignored --nocapture crash::
+
+# Kill `convoy up` a hundred times while transactions copy a topic (needs confluent-kafka; minutes).
+crash-transactions *arguments:
+    cargo build --release --locked
+    python3 tests/peers/transactions.py target/release/convoy "$@"
 
 # Change a random byte at rest five hundred times in the files of each server (minutes).
 damage:

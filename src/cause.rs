@@ -82,6 +82,8 @@ pub enum Trouble {
     Policy,
     /// The topic or the partition does not exist.
     UnknownTopic,
+    /// The topic exists already.
+    ExistingTopic,
 }
 
 impl Trouble {

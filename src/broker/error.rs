@@ -255,6 +255,13 @@ fn topic_hint(trouble: Option<Trouble>) -> &'static str {
         Some(Trouble::Silent) => {
             "check that all brokers of the cluster run, or raise `--request-timeout`"
         }
+        // The list of topics did not have it.
+        Some(Trouble::ExistingTopic) => {
+            "allow the user the operation Describe on the topic in the cluster's ACLs: the broker does not show it to this user"
+        }
+        Some(Trouble::Forbidden) => {
+            "allow the user the operation Describe on the topic if it exists, or Create if it does not, in the cluster's ACLs"
+        }
         _ => "pass an existing topic with `--topic`, or allow the user to create topics",
     }
 }
@@ -318,6 +325,8 @@ mod tests {
             error.hint().unwrap()
         };
         assert!(hint(Some(Trouble::Replication)).contains("--replication-factor"));
+        assert!(hint(Some(Trouble::ExistingTopic)).contains("Describe"));
+        assert!(hint(Some(Trouble::Forbidden)).contains("Create"));
         assert!(hint(Some(Trouble::Partitions)).contains("--partitions"));
         assert!(hint(Some(Trouble::TopicName)).contains("249"));
         assert!(hint(Some(Trouble::Forbidden)).contains("allow the user"));

@@ -81,6 +81,7 @@ fn trouble_of_code(code: ProtocolError) -> Option<Trouble> {
         ProtocolError::IllegalSaslState => Trouble::AuthenticationMissing,
         ProtocolError::UnsupportedVersion => Trouble::Version,
         ProtocolError::UnknownTopicOrPartition => Trouble::UnknownTopic,
+        ProtocolError::TopicAlreadyExists => Trouble::ExistingTopic,
         ProtocolError::RequestTimedOut => Trouble::Silent,
         _ => return None,
     })

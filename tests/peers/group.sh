@@ -2,7 +2,8 @@
 # Shares a consumer group between convoy and Kafka's own consumers, on Apache Kafka and on `convoy up`: members and
 # lag as `kafka-consumer-groups` shows them, a Java consumer that joins and leaves, one of librdkafka if the Python
 # package confluent-kafka is there, and KILLS consumers killed one after another: `group.sh [CONVOY]`.
-# KILLS [default: 10], PYTHON [default: python3]. Needs what kafka.sh needs.
+# KILLS [default: 10], PYTHON [default: python3]; SKIP_KAFKA=1 leaves out Apache Kafka. Needs what kafka.sh needs.
+# With KILLS=3, `timeout 300` is enough on a machine that does nothing else.
 set -euo pipefail
 # shellcheck source=kafka-node.sh
 source "$(dirname "$0")/kafka-node.sh"
@@ -102,6 +103,7 @@ check_group() {
         start "killed-$kill" "${consume[@]}" "${static[@]}"
         sleep "$((3 + RANDOM % 6)).$((RANDOM % 10))"
         kill -9 "$PID"
+        wait "$PID" 2>/dev/null || true
     done
     wait "$producer" || { cat "$directory/producer-$topic-second/talk" && fail 'the producer failed'; }
     start last "${consume[@]}" --idle 10s

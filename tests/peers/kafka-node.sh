@@ -1,7 +1,8 @@
 # Starts one node of Apache Kafka (KRaft): `start_kafka DIR`, `stop_kafka`. Source this file.
 #
 # The node listens on 127.0.0.1 in plain text ($KAFKA_PLAIN) and with SASL_SSL ($KAFKA_SECURE). The authority of its
-# certificate is $KAFKA_CA. User $KAFKA_USER with $KAFKA_PASSWORD authenticates by PLAIN or SCRAM-SHA-256.
+# certificate is $KAFKA_CA. User $KAFKA_USER with $KAFKA_PASSWORD authenticates by PLAIN or SCRAM-SHA-256, and may do
+# what no ACL denies; clients in plain text may do everything.
 # Needs Java 17 and Maven. Downloads the jars from Maven Central and keeps them in target/peers/kafka ($KAFKA_JARS).
 
 peers=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -74,6 +75,9 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+allow.everyone.if.no.acl.found=true
 END
     printf 'log4j.rootLogger=ERROR\n' >"$directory/log4j.properties"
     kafka_java kafka.tools.StorageTool format --cluster-id MkU3OEVBNTcwNTJENDM2Qg \

@@ -31,9 +31,6 @@ const RETAINED_BYTES: usize = 8 * 1024 * 1024;
 /// Limit on a frame before the client has authenticated.
 const UNAUTHENTICATED_FRAME_BYTES: usize = 64 * 1024;
 
-/// Time limit for a client to log in, or to send its first request if there are no users.
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Time limit for a whole frame, from its first byte on.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -52,7 +49,7 @@ pub enum Ended {
     #[error("the client was idle for too long")]
     Idle,
     /// The client did not log in, or sent no request.
-    #[error("the client did not log in within {} s", LOGIN_TIMEOUT.as_secs())]
+    #[error("the client did not log in within the time limit")]
     Login,
     /// A frame did not arrive completely, or was not received, while others needed its memory.
     #[error("the client was too slow with a frame")]
@@ -164,6 +161,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
         bounds.limits.frame_bytes.min(UNAUTHENTICATED_FRAME_BYTES)
     };
     let clock = RunClock::start();
+    let login_timeout = nanos(cluster.settings().login_timeout);
     let mut connection = Connection {
         cluster,
         session,
@@ -176,7 +174,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
         bounds,
         guest,
         clock,
-        login_deadline: Some(clock.now() + nanos(LOGIN_TIMEOUT)),
+        login_deadline: Some(clock.now() + login_timeout),
         interrupted: stopping.child_token(),
     };
     match connection.run(&stopping).await {
@@ -224,7 +222,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             self.login_deadline = None;
             self.guest.trust();
         } else if self.login_deadline.is_none() {
-            self.login_deadline = Some(self.clock.now() + nanos(LOGIN_TIMEOUT));
+            let login_timeout = nanos(self.cluster.settings().login_timeout);
+            self.login_deadline = Some(self.clock.now() + login_timeout);
         }
     }
 

@@ -27,6 +27,7 @@ use crate::memory::ResponseMemory;
 use crate::records::{self, Demands};
 use crate::settings::Settings;
 use crate::storage::Storage;
+use crate::transactions;
 
 /// The decoders of this crate.
 pub const TARGETS: &[Target] = &[
@@ -45,6 +46,10 @@ pub const TARGETS: &[Target] = &[
     Target::new("group_journal", || {
         let directory = DataDirectory::start();
         Box::new(move |bytes| directory.group_journal(bytes))
+    }),
+    Target::new("transaction_journal", || {
+        let directory = DataDirectory::start();
+        Box::new(move |bytes| directory.transaction_journal(bytes))
     }),
 ];
 
@@ -168,6 +173,14 @@ impl DataDirectory {
         fs::write(directory.join("groups.journal"), bytes).expect("there is room");
         let _groups = Coordinator::open(&self.storage, Duration::ZERO)
             .inspect_err(|error| format_error(error));
+    }
+
+    /// Opens a journal of transactions with these bytes.
+    fn transaction_journal(&self, bytes: &[u8]) {
+        let directory = self.directory.path();
+        fs::write(directory.join("transactions.journal"), bytes).expect("there is room");
+        let _transactions =
+            transactions::Coordinator::open(&self.storage).inspect_err(|error| format_error(error));
     }
 }
 

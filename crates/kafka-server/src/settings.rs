@@ -57,6 +57,8 @@ pub struct Settings {
     /// Bytes that the large requests of all connections may take together, and as many for responses.
     /// One request of the largest size must fit. [default: 512 MiB]
     pub frame_memory: usize,
+    /// Time limit for a client to log in, or to send its first request if there are no users.
+    pub(crate) login_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -79,6 +81,7 @@ impl Default for Settings {
             allow_anonymous_remote: false,
             faults: None,
             frame_memory: 512 * 1024 * 1024,
+            login_timeout: Duration::from_secs(30),
             limits: Limits {
                 connections: 2_000,
                 frame_bytes: 100 * 1024 * 1024,

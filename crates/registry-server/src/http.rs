@@ -21,14 +21,12 @@ use crate::accept;
 use crate::api::{self, Reply, Service};
 use crate::authorization;
 use crate::origin::{self, Foreign};
+use crate::settings::Settings;
 
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
 /// Approximate limit of a request line and its headers: hyper may accept one more read.
 const MAX_HEAD: usize = 64 << 10;
-
-/// How long a new connection may take to send its first request.
-const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
 /// Serves HTTP connections.
 #[derive(Debug)]
@@ -38,6 +36,7 @@ pub(super) struct Frontend {
     users: Users,
     attempts: Attempts,
     limits: Limits,
+    first_request: Duration,
     /// Closes connections without finishing their requests.
     cut: CancellationToken,
 }
@@ -54,18 +53,15 @@ enum Rejection {
 }
 
 impl Frontend {
-    pub(super) fn new(
-        service: Arc<Service>,
-        users: Users,
-        limits: Limits,
-        cut: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(service: Arc<Service>, settings: &Settings, cut: CancellationToken) -> Self {
+        let limits = settings.limits;
         Self {
             service,
             connections: Arc::new(Connections::new(limits.connections, Duration::ZERO)),
-            users,
+            users: Users::new(settings.users.clone()),
             attempts: Attempts::default(),
             limits,
+            first_request: settings.first_request,
             cut,
         }
     }
@@ -74,6 +70,7 @@ impl Frontend {
     /// stops.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, stopping: CancellationToken) {
         let idle = self.limits.idle;
+        let first_request = idle.min(self.first_request);
         let cut = self.cut.clone();
         let Ok(peer) = stream.peer_addr() else {
             return;
@@ -100,7 +97,7 @@ impl Frontend {
             biased;
             () = cut.cancelled() => return,
             ended = serving.as_mut() => ended,
-            () = silent(&connection, idle.min(FIRST_REQUEST)) => return,
+            () = silent(&connection, first_request) => return,
             () = connection.evicted() => return,
             () = stopping.cancelled() => {
                 serving.as_mut().graceful_shutdown();

@@ -49,7 +49,7 @@
 //!
 //! Confluent's [Schema Registry API](https://docs.confluent.io/platform/current/schema-registry/develop/api.html).
 //! Served: subjects, versions, schemas by id, lookup, soft and permanent deletion, compatibility
-//! levels and checks, modes, references, contexts (one). Not served: Protobuf editions,
+//! levels and checks, modes, references, contexts. Not served: Protobuf editions,
 //! exporters, data contracts, TLS.
 //!
 //! # Features
@@ -64,6 +64,7 @@ mod avro;
 mod canonical;
 mod checker;
 mod compatibility;
+mod context;
 mod error;
 mod finding;
 #[cfg(feature = "fuzzing")]

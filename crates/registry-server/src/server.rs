@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use convoy_server_kit::disk::Loss;
-use convoy_server_kit::{self as kit, Connections, Limits, Server, Users};
+use convoy_server_kit::{self as kit, Connections, Limits, Server};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -123,12 +123,8 @@ impl Serving {
         let listen = |source| Error::Listen { source };
         let listener = kit::bind(address).await.map_err(listen)?;
         let cut = CancellationToken::new();
-        let frontend = Arc::new(Frontend::new(
-            Arc::clone(service),
-            Users::new(settings.users.clone()),
-            settings.limits,
-            cut.clone(),
-        ));
+        let frontend = Frontend::new(Arc::clone(service), settings, cut.clone());
+        let frontend = Arc::new(frontend);
         let handle = move |stream, stopping| Arc::clone(&frontend).serve(stream, stopping);
         // A connection beyond the limit is accepted, so that an idle one can be closed for it.
         let limits = Limits {

@@ -21,6 +21,8 @@ pub struct Settings {
     pub users: Vec<User>,
     /// Limits per client and for all of them. `frame_bytes` limits the body of a request.
     pub limits: Limits,
+    /// How long a new connection may take to send its first request.
+    pub(crate) first_request: Duration,
 }
 
 impl Default for Settings {
@@ -34,6 +36,7 @@ impl Default for Settings {
                 frame_bytes: 16 << 20,
                 idle: Duration::from_secs(60),
             },
+            first_request: Duration::from_secs(10),
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical;
 use crate::compatibility::Level;
+use crate::context;
 use crate::schema::{Reference, Schema};
 
 /// One change.
@@ -18,6 +19,9 @@ pub(super) enum Entry {
     /// A new schema with its id.
     Schema {
         id: u32,
+        /// Absent for the default context.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        context: Option<String>,
         #[serde(flatten)]
         schema: Schema,
     },
@@ -64,13 +68,19 @@ pub(super) enum Mode {
 /// State of the registry.
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
+    contexts: BTreeMap<String, Context>,
+    subjects: BTreeMap<String, BTreeMap<u32, Version>>,
+    levels: BTreeMap<Option<String>, Level>,
+    modes: BTreeMap<Option<String>, Mode>,
+}
+
+/// Schemas and ids of a context.
+#[derive(Debug, Clone, Default)]
+struct Context {
     schemas: BTreeMap<u32, Arc<Schema>>,
     /// Ids by the identity of their schemas.
     ids: BTreeMap<String, u32>,
     last_id: u32,
-    subjects: BTreeMap<String, BTreeMap<u32, Version>>,
-    levels: BTreeMap<Option<String>, Level>,
-    modes: BTreeMap<Option<String>, Mode>,
 }
 
 /// A version of a subject.
@@ -102,20 +112,33 @@ impl Visible {
     }
 }
 
+impl Context {
+    fn add(&mut self, id: u32, schema: Arc<Schema>) {
+        self.last_id = self.last_id.max(id);
+        self.ids.insert(identity(&schema), id);
+        self.schemas.insert(id, schema);
+    }
+}
+
 impl State {
     /// Applies a change.
     pub(super) fn apply(&mut self, entry: Entry) {
         match entry {
-            Entry::Schema { id, schema } => {
-                self.last_id = self.last_id.max(id);
-                self.ids.insert(identity(&schema), id);
-                self.schemas.insert(id, Arc::new(schema));
+            Entry::Schema {
+                id,
+                context,
+                schema,
+            } => {
+                let context = context.unwrap_or_else(|| context::DEFAULT.to_owned());
+                let context = self.contexts.entry(context).or_default();
+                context.add(id, Arc::new(schema));
             }
             Entry::Version {
                 subject,
                 version,
                 id,
             } => {
+                self.adopt(&subject, id);
                 let deleted = false;
                 let versions = self.subjects.entry(subject).or_default();
                 versions.insert(version, Version { id, deleted });
@@ -149,26 +172,49 @@ impl State {
         }
     }
 
+    /// Gives a context the schema of a version if it lacks it: journals of earlier builds have all
+    /// schemas in the default context.
+    fn adopt(&mut self, subject: &str, id: u32) {
+        let name = context::of(subject);
+        if name == context::DEFAULT || self.schema(name, id).is_some() {
+            return;
+        }
+        let default = self.contexts.get(context::DEFAULT);
+        if let Some(schema) = default.and_then(|context| context.schemas.get(&id)) {
+            let schema = Arc::clone(schema);
+            let context = self.contexts.entry(name.to_owned()).or_default();
+            context.add(id, schema);
+        }
+    }
+
     fn remove_unused_schemas(&mut self) {
-        let versions = self.subjects.values().flat_map(BTreeMap::values);
-        let used: BTreeSet<u32> = versions.map(|version| version.id).collect();
-        self.schemas.retain(|id, _| used.contains(id));
-        self.ids.retain(|_, id| used.contains(id));
+        let mut used: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+        for (subject, versions) in &self.subjects {
+            let ids = versions.values().map(|version| version.id);
+            used.entry(context::of(subject)).or_default().extend(ids);
+        }
+        for (name, context) in &mut self.contexts {
+            let used = used.remove(name.as_str()).unwrap_or_default();
+            context.schemas.retain(|id, _| used.contains(id));
+            context.ids.retain(|_, id| used.contains(id));
+        }
     }
 
-    /// Returns the id of the next new schema. Ids are never reused.
-    pub(super) fn next_id(&self) -> u32 {
-        self.last_id + 1
+    /// Returns the id of the next new schema of a context. Ids are never reused.
+    pub(super) fn next_id(&self, context: &str) -> u32 {
+        self.contexts.get(context).map_or(0, |it| it.last_id) + 1
     }
 
-    /// Returns a schema by its id.
-    pub(super) fn schema(&self, id: u32) -> Option<&Schema> {
-        self.schemas.get(&id).map(Arc::as_ref)
+    /// Returns a schema of a context by its id.
+    pub(super) fn schema(&self, context: &str, id: u32) -> Option<&Schema> {
+        let schemas = &self.contexts.get(context)?.schemas;
+        schemas.get(&id).map(Arc::as_ref)
     }
 
-    /// Returns the id of the schema with the same canonical text and references.
-    pub(super) fn id_of(&self, schema: &Schema) -> Option<u32> {
-        self.ids.get(&identity(schema)).copied()
+    /// Returns the id of the schema of a context with the same canonical text and references.
+    pub(super) fn id_of(&self, context: &str, schema: &Schema) -> Option<u32> {
+        let ids = &self.contexts.get(context)?.ids;
+        ids.get(&identity(schema)).copied()
     }
 
     /// Returns the subjects with a visible version.
@@ -203,9 +249,16 @@ impl State {
         self.subjects.get(subject)?.get(&number).copied()
     }
 
-    /// Returns the subjects and versions of a schema.
-    pub(super) fn uses(&self, id: u32, visible: Visible) -> impl Iterator<Item = (&str, u32)> {
-        self.subjects.keys().flat_map(move |subject| {
+    /// Returns the subjects and versions of a schema of a context.
+    pub(super) fn uses(
+        &self,
+        context: &str,
+        id: u32,
+        visible: Visible,
+    ) -> impl Iterator<Item = (&str, u32)> {
+        let subjects = self.subjects.keys();
+        let subjects = subjects.filter(move |subject| context::of(subject) == context);
+        subjects.flat_map(move |subject| {
             self.versions(subject, visible)
                 .filter(move |(_, version)| version.id == id)
                 .map(move |(number, _)| (subject.as_str(), number))
@@ -214,21 +267,32 @@ impl State {
 
     /// Returns the ids of the visible schemas that refer to a version.
     pub(super) fn referrers(&self, subject: &str, number: u32, visible: Visible) -> Vec<u32> {
-        let refers =
-            |reference: &Reference| reference.subject == subject && reference.version == number;
-        self.schemas
-            .iter()
-            .filter(|(_, schema)| schema.references.iter().any(refers))
-            .filter(|&(&id, _)| self.uses(id, visible).next().is_some())
-            .map(|(&id, _)| id)
-            .collect()
+        let referrers = self.contexts.iter().flat_map(|(name, context)| {
+            let refers = |reference: &Reference| {
+                reference.version == number
+                    && context::referred(name, &reference.subject) == subject
+            };
+            let schemas = context.schemas.iter();
+            schemas
+                .filter(move |(_, schema)| schema.references.iter().any(refers))
+                .filter(move |&(&id, _)| self.uses(name, id, visible).next().is_some())
+                .map(|(&id, _)| id)
+        });
+        referrers.collect()
     }
 
-    /// Returns the contexts: the default one, and those in the names of subjects.
+    /// Returns the contexts: the default one, and those of subjects.
     pub(super) fn contexts(&self) -> BTreeSet<&str> {
-        let named = self.subjects.keys();
-        let named = named.filter_map(|subject| subject.strip_prefix(':')?.split_once(':'));
-        named.map(|(context, _)| context).chain(["."]).collect()
+        let named = self.subjects.keys().map(|subject| context::of(subject));
+        named.chain([context::DEFAULT]).collect()
+    }
+
+    /// Returns the name that a subject has in the settings of its context.
+    fn in_context(subject: &str) -> Option<String> {
+        match context::split(subject) {
+            (context::DEFAULT, _) => None,
+            (name, _) => Some(context::qualified(name, "")),
+        }
     }
 
     /// Returns the level that is set for a subject, or globally if `subject` is `None`.
@@ -238,8 +302,11 @@ impl State {
 
     /// Returns the level that applies to a subject.
     pub(super) fn level(&self, subject: &str) -> Level {
-        let own = self.own_level(Some(subject));
-        own.or_else(|| self.own_level(None)).unwrap_or_default()
+        let context = Self::in_context(subject);
+        self.own_level(Some(subject))
+            .or_else(|| self.own_level(context.as_deref()))
+            .or_else(|| self.own_level(None))
+            .unwrap_or_default()
     }
 
     /// Returns the mode that is set for a subject, or globally if `subject` is `None`.
@@ -253,7 +320,10 @@ impl State {
         match global {
             Mode::ReadOnlyOverride => global,
             Mode::Writable | Mode::ReadOnly | Mode::Import => {
-                self.own_mode(Some(subject)).unwrap_or(global)
+                let context = Self::in_context(subject);
+                self.own_mode(Some(subject))
+                    .or_else(|| self.own_mode(context.as_deref()))
+                    .unwrap_or(global)
             }
         }
     }
@@ -282,7 +352,11 @@ mod tests {
         let schema = Schema::json(text.to_owned());
         let subject = subject.to_owned();
         [
-            Entry::Schema { id, schema },
+            Entry::Schema {
+                id,
+                context: None,
+                schema,
+            },
             Entry::Version {
                 subject,
                 version,
@@ -302,10 +376,22 @@ mod tests {
             versions: vec![1],
             permanently: true,
         });
-        assert_eq!(state.schema(1), None);
-        assert_eq!(state.id_of(&Schema::json("{}".to_owned())), None);
-        assert_eq!(state.next_id(), 2);
+        assert_eq!(state.schema(".", 1), None);
+        assert_eq!(state.id_of(".", &Schema::json("{}".to_owned())), None);
+        assert_eq!(state.next_id("."), 2);
         assert_eq!(state.subjects(Visible::All).count(), 0);
+    }
+
+    #[test]
+    fn schemas_of_an_earlier_journal_belong_to_the_contexts_of_their_subjects() {
+        let mut state = State::default();
+        for entry in registered(":.test:a", 1, 4, "{}") {
+            state.apply(entry);
+        }
+        assert!(state.schema(".test", 4).is_some());
+        assert_eq!((state.next_id(".test"), state.next_id(".")), (5, 5));
+        let written = serde_json::to_string(&registered("a", 1, 1, "{}")).unwrap();
+        assert!(!written.contains("context"), "{written}");
     }
 
     #[test]
@@ -315,12 +401,12 @@ mod tests {
             state.apply(entry);
         }
         let same = Schema::json(r#"{ "type": "object", "title": "x" }"#.to_owned());
-        assert_eq!(state.id_of(&same), Some(1));
+        assert_eq!(state.id_of(".", &same), Some(1));
         let other = Schema {
             kind: crate::SchemaType::Avro,
             ..same
         };
-        assert_eq!(state.id_of(&other), None);
+        assert_eq!(state.id_of(".", &other), None);
     }
 
     #[test]

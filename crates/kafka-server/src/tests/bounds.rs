@@ -66,6 +66,57 @@ async fn connections_that_only_connect_do_not_keep_others_out() {
     assert_eq!(until_closed(&mut silent[0]).await, b"");
 }
 
+/// Settings with a login deadline that a test can wait for, and an idle limit that it cannot.
+fn impatient(users: bool) -> Settings {
+    let settings = if users {
+        Settings::default().with_user(User::new("driver", "password"))
+    } else {
+        Settings::default()
+    };
+    Settings {
+        login_timeout: Duration::from_millis(50),
+        ..settings
+    }
+}
+
+#[tokio::test]
+async fn connections_that_do_not_log_in_are_closed() {
+    let handshake = request(
+        ApiKey::SaslHandshake as i16,
+        0,
+        1,
+        &[&5_i16.to_be_bytes()[..], b"PLAIN"].concat(),
+    );
+    // Requests before the login do not put its deadline off.
+    for (sent, users) in [
+        (Vec::new(), true),
+        (vec![0, 0, 0], true),
+        (api_versions(0, 1), true),
+        (handshake, true),
+        (Vec::new(), false),
+        (vec![0, 0, 0], false),
+    ] {
+        let server = start(impatient(users)).await;
+        let mut stream = connect(&server).await;
+        stream.write_all(&sent).await.unwrap();
+        let answers = until_closed(&mut stream).await;
+        assert_eq!(answers.is_empty(), sent.len() < 4, "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn clients_that_have_sent_a_request_or_logged_in_stay() {
+    let server = start(impatient(false)).await;
+    let mut stream = connect(&server).await;
+    stream.write_all(&api_versions(0, 1)).await.unwrap();
+    assert_eq!(response(&mut stream).await.0, 1);
+    // A later connection that stays silent reaches its deadline after that of the first.
+    let mut silent = connect(&server).await;
+    assert_eq!(until_closed(&mut silent).await, b"");
+    stream.write_all(&api_versions(0, 2)).await.unwrap();
+    assert_eq!(response(&mut stream).await.0, 2);
+}
+
 /// Logs in by PLAIN without request headers; returns whether the server accepted it.
 async fn log_in(server: &KafkaServer, password: &str) -> bool {
     let mut stream: TcpStream = connect(server).await;

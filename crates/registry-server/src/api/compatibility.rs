@@ -10,6 +10,7 @@ use crate::api::request::{Query, VersionId};
 use crate::api::view::View;
 use crate::checker::CheckError;
 use crate::compatibility::Compared;
+use crate::context;
 use crate::protobuf;
 use crate::references::References;
 use crate::schema::{Reference, Schema, SchemaType};
@@ -25,7 +26,7 @@ impl View<'_> {
         query: Query<'_>,
         body: &[u8],
     ) -> Result<Reply, Refusal> {
-        let schema = match self.parse_schema(query, body) {
+        let schema = match self.parse_schema(subject, query, body) {
             Ok(schema) => schema,
             Err(refusal) => return invalid(refusal, query),
         };
@@ -52,7 +53,7 @@ impl View<'_> {
             }
             Err(refusal) => return Err(refusal),
         };
-        let schema = match self.parse_schema(query, body) {
+        let schema = match self.parse_schema(subject, query, body) {
             Ok(schema) => schema,
             Err(refusal) => return invalid(refusal, query),
         };
@@ -85,11 +86,13 @@ impl View<'_> {
         versions: &[(u32, Version)],
     ) -> Result<Vec<String>, Refusal> {
         let level = self.state.level(subject);
-        let new = self.compared(new)?;
+        let context = context::of(subject);
+        let new = self.compared(context, new)?;
         let mut others = Vec::new();
         for (number, Version { id, .. }) in versions {
-            let schema = self.state.schema(*id).ok_or(Refusal::NoSuchSchema)?;
-            others.push((*number, self.compared(schema)?));
+            let schema = self.state.schema(context, *id);
+            let schema = schema.ok_or(Refusal::NoSuchSchema)?;
+            others.push((*number, self.compared(context, schema)?));
         }
         let compared = self.checker.run(move |deadline| {
             let found = others.iter().find_map(|(number, old)| {
@@ -112,23 +115,24 @@ impl View<'_> {
         })
     }
 
-    fn compared(&self, schema: &Schema) -> Result<Compared, Refusal> {
+    fn compared(&self, context: &str, schema: &Schema) -> Result<Compared, Refusal> {
         Ok(Compared {
             kind: schema.kind,
             text: schema.text.clone(),
-            references: self.resolve(schema)?,
+            references: self.resolve(context, schema)?,
         })
     }
 
-    /// Returns the documents that a schema refers to, directly or through others.
-    pub(super) fn resolve(&self, schema: &Schema) -> Result<References, Refusal> {
+    /// Returns the documents that a schema of a context refers to, directly or through others.
+    pub(super) fn resolve(&self, context: &str, schema: &Schema) -> Result<References, Refusal> {
         let mut found = BTreeMap::new();
-        self.collect(&schema.references, MAX_REFERENCE_DEPTH, &mut found)?;
+        self.collect(context, &schema.references, MAX_REFERENCE_DEPTH, &mut found)?;
         Ok(References(found))
     }
 
     fn collect(
         &self,
+        context: &str,
         references: &[Reference],
         depth: u32,
         found: &mut BTreeMap<String, serde_json::Value>,
@@ -146,10 +150,12 @@ impl View<'_> {
             let depth = depth.checked_sub(1);
             let depth =
                 depth.ok_or_else(|| invalid("references are nested too deeply".to_owned()))?;
+            let subject = context::referred(context, subject);
+            let context = context::of(&subject);
             let schema = self
                 .state
-                .version(subject, *version)
-                .and_then(|version| self.state.schema(version.id))
+                .version(&subject, *version)
+                .and_then(|version| self.state.schema(context, version.id))
                 .ok_or_else(|| {
                     invalid(format!(
                         "reference \"{name}\" not found: subject {subject}, version {version}"
@@ -161,7 +167,7 @@ impl View<'_> {
                     .map_err(|error| invalid(error.to_string()))?,
             };
             found.insert(name.clone(), document);
-            self.collect(&schema.references, depth, found)?;
+            self.collect(context, &schema.references, depth, found)?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::api::reply::{Change, Reply};
 use crate::api::request::{Query, parse};
 use crate::api::view::View;
 use crate::compatibility::Level;
+use crate::context;
 use crate::state::{Entry, Mode, Visible};
 
 #[derive(Deserialize)]
@@ -103,7 +104,12 @@ impl View<'_> {
             return Ok(vec![set]);
         }
         let mut entries = Vec::new();
-        let named = |name: &&str| subject.is_none_or(|subject| subject == *name);
+        let named = |name: &&str| {
+            subject.is_none_or(|subject| match context::split(subject) {
+                (context, "") => context::of(name) == context,
+                _ => subject == *name,
+            })
+        };
         for name in self.state.subjects(Visible::All).filter(named) {
             if self.state.versions(name, Visible::Live).next().is_some() {
                 return Err(Refusal::NotEmpty);

@@ -9,6 +9,7 @@
 
 mod compatibility;
 mod config;
+mod path;
 mod refusal;
 mod reply;
 mod request;

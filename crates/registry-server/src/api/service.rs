@@ -6,9 +6,10 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::api::config;
+use crate::api::path::Target;
 use crate::api::refusal::Refusal;
 use crate::api::reply::{Change, Reply};
-use crate::api::request::{Query, Request, percent_decoded};
+use crate::api::request::{Query, Request};
 use crate::api::view::View;
 use crate::checker::Checker;
 use crate::error::Error;
@@ -43,17 +44,21 @@ impl Service {
 
     /// Handles a request. Blocks on the disk and on checks of schemas.
     pub(crate) fn reply(&self, request: &Request) -> Reply {
-        let path = request.path.trim_matches('/').split('/');
-        let segments: Vec<String> = path.map(percent_decoded).collect();
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let replied = match (&request.method, segments.as_slice()) {
-            (&Method::GET, path) => self.view(|view| view.get(path, Query(&request.query))),
-            (&Method::POST, path @ (["subjects", _] | ["compatibility", ..])) => {
-                self.view(|view| view.post(path, request))
-            }
-            (_, path) => self.change(|view| view.change(path, request)),
-        };
+        let target = Target::new(&request.path, &request.query);
+        let replied = target.and_then(|target| self.reply_at(&target, request));
         replied.unwrap_or_else(Reply::from)
+    }
+
+    fn reply_at(&self, target: &Target, request: &Request) -> Result<Reply, Refusal> {
+        let segments: Vec<&str> = target.segments.iter().map(String::as_str).collect();
+        let query = Query(&target.query);
+        match (&request.method, segments.as_slice()) {
+            (&Method::GET, path) => self.view(|view| view.get(path, query)),
+            (&Method::POST, path @ (["subjects", _] | ["compatibility", ..])) => {
+                self.view(|view| view.post(path, query, &request.body))
+            }
+            (method, path) => self.change(|view| view.change(method, path, query, &request.body)),
+        }
     }
 
     /// Closes the journal; changes fail from now on.
@@ -154,8 +159,7 @@ impl View<'_> {
         }
     }
 
-    fn post(&self, path: &[&str], request: &Request) -> Result<Reply, Refusal> {
-        let (query, body) = (Query(&request.query), request.body.as_slice());
+    fn post(&self, path: &[&str], query: Query<'_>, body: &[u8]) -> Result<Reply, Refusal> {
         match *path {
             ["subjects", subject] => self.lookup(subject, query, body),
             ["compatibility", "subjects", subject, "versions"] => {
@@ -168,9 +172,14 @@ impl View<'_> {
         }
     }
 
-    fn change(&self, path: &[&str], request: &Request) -> Result<Change, Refusal> {
-        let (query, body) = (Query(&request.query), request.body.as_slice());
-        match (&request.method, path) {
+    fn change(
+        &self,
+        method: &Method,
+        path: &[&str],
+        query: Query<'_>,
+        body: &[u8],
+    ) -> Result<Change, Refusal> {
+        match (method, path) {
             (&Method::POST, ["subjects", subject, "versions"]) => {
                 self.register(subject, query, body)
             }

@@ -9,6 +9,7 @@ use crate::api::request::{Query, VersionId, parse};
 use crate::api::view::View;
 use crate::canonical;
 use crate::checker::CheckError;
+use crate::context;
 use crate::parse::check;
 use crate::schema::{Reference, Schema, SchemaType};
 use crate::state::{Entry, Mode, Version, Visible};
@@ -42,9 +43,10 @@ struct Numbers {
 
 impl View<'_> {
     pub(super) fn list_subjects(&self, query: Query<'_>) -> Result<Reply, Refusal> {
-        let prefix = query.get("subjectPrefix").unwrap_or_default();
+        let prefix = query.get("subjectPrefix");
+        let prefix = prefix.as_deref().unwrap_or(context::ALL);
         let subjects = self.state.subjects(query.visible());
-        let subjects = subjects.filter(|subject| subject.starts_with(&prefix));
+        let subjects = subjects.filter(|subject| context::has_prefix(subject, prefix));
         Reply::ok(&query.page(subjects))
     }
 
@@ -85,8 +87,10 @@ impl View<'_> {
         query: Query<'_>,
     ) -> Result<Reply, Refusal> {
         let (_, version) = self.find_version(subject, version, query.with_deleted())?;
-        let schema = self.state.schema(version.id).ok_or(Refusal::NoSuchSchema)?;
-        let body = self.in_format(schema, query)?.text.into_bytes();
+        let context = context::of(subject);
+        let schema = self.state.schema(context, version.id);
+        let schema = schema.ok_or(Refusal::NoSuchSchema)?;
+        let body = self.in_format(context, schema, query)?.text.into_bytes();
         Ok(Reply { status: 200, body })
     }
 
@@ -113,8 +117,9 @@ impl View<'_> {
         let wanted_id = numbers.id.and_then(|id| u32::try_from(id).ok());
         let wanted_version = numbers.version.filter(|version| *version > 0);
         self.check_registrable(subject, wanted_id.is_some())?;
-        let schema = self.parse_schema(query, body)?;
-        let known = self.state.id_of(&schema);
+        let schema = self.parse_schema(subject, query, body)?;
+        let context = context::of(subject);
+        let known = self.state.id_of(context, &schema);
         let known = known.filter(|known| wanted_id.is_none_or(|wanted| wanted == *known));
         let mut live = self.state.versions(subject, Visible::Live);
         if wanted_version.is_none()
@@ -127,11 +132,18 @@ impl View<'_> {
             self.check_compatible(subject, &schema)?;
         }
         let version = self.next_version(subject, wanted_version, importing)?;
-        let id = wanted_id.or(known).unwrap_or_else(|| self.state.next_id());
-        if self.state.schema(id).is_some_and(|other| *other != schema) {
+        let id = wanted_id
+            .or(known)
+            .unwrap_or_else(|| self.state.next_id(context));
+        let other = self.state.schema(context, id);
+        if other.is_some_and(|other| *other != schema) {
             return Err(Refusal::IdInUse { id });
         }
-        let new = known.is_none().then_some(Entry::Schema { id, schema });
+        let new = known.is_none().then(|| Entry::Schema {
+            id,
+            context: (context != context::DEFAULT).then(|| context.to_owned()),
+            schema,
+        });
         let added = Entry::Version {
             subject: subject.to_owned(),
             version,
@@ -205,11 +217,12 @@ impl View<'_> {
         body: &[u8],
     ) -> Result<Reply, Refusal> {
         let visible = query.with_deleted();
-        let schema = self.parse_schema(query, body)?;
+        let schema = self.parse_schema(subject, query, body)?;
         if self.numbers(subject, visible).is_empty() {
             return Err(no_subject(subject));
         }
-        let known = self.state.id_of(&schema).ok_or(Refusal::NoSuchSchema)?;
+        let known = self.state.id_of(context::of(subject), &schema);
+        let known = known.ok_or(Refusal::NoSuchSchema)?;
         let mut versions = self.state.versions(subject, visible).rev();
         let found = versions.find(|(_, version)| version.id == known);
         let (number, version) = found.ok_or(Refusal::NoSuchSchema)?;
@@ -304,7 +317,13 @@ impl View<'_> {
     }
 
     /// Parses and checks the schema of a request.
-    pub(super) fn parse_schema(&self, query: Query<'_>, body: &[u8]) -> Result<Schema, Refusal> {
+    pub(super) fn parse_schema(
+        &self,
+        subject: &str,
+        query: Query<'_>,
+        body: &[u8],
+    ) -> Result<Schema, Refusal> {
+        let context = context::of(subject);
         let invalid = |reason: String| Refusal::InvalidSchema { reason };
         let body: SchemaBody = parse(body)?;
         let kind = match body.schema_type.as_deref() {
@@ -320,9 +339,9 @@ impl View<'_> {
         let mut schema = Schema {
             text: text.ok_or_else(|| invalid("the schema is empty".to_owned()))?,
             kind,
-            references: self.references(body.references.unwrap_or_default())?,
+            references: self.references(context, body.references.unwrap_or_default())?,
         };
-        let references = self.resolve(&schema)?;
+        let references = self.resolve(context, &schema)?;
         let (text, normalize) = (schema.text, query.flag("normalize"));
         let checked = self.checker.run(move |_| {
             check(kind, &text, &references)?;
@@ -343,7 +362,11 @@ impl View<'_> {
     }
 
     /// Parses the references of a request. The latest version becomes a number here.
-    fn references(&self, references: Vec<ReferenceBody>) -> Result<Vec<Reference>, Refusal> {
+    fn references(
+        &self,
+        context: &str,
+        references: Vec<ReferenceBody>,
+    ) -> Result<Vec<Reference>, Refusal> {
         let read = |reference: ReferenceBody| {
             let ReferenceBody {
                 name,
@@ -357,7 +380,11 @@ impl View<'_> {
                 Visible::All
             };
             let (version, _) = self
-                .find_version(&subject, &version.to_string(), visible)
+                .find_version(
+                    &context::referred(context, &subject),
+                    &version.to_string(),
+                    visible,
+                )
                 .map_err(|error| Refusal::InvalidSchema {
                     reason: format!("reference \"{name}\" not found: {error}"),
                 })?;
@@ -403,8 +430,10 @@ impl View<'_> {
         query: Query<'_>,
     ) -> Result<Value, Refusal> {
         let (number, version) = found;
-        let schema = self.state.schema(version.id).ok_or(Refusal::NoSuchSchema)?;
-        let schema = self.in_format(schema, query)?;
+        let context = context::of(subject);
+        let schema = self.state.schema(context, version.id);
+        let schema = schema.ok_or(Refusal::NoSuchSchema)?;
+        let schema = self.in_format(context, schema, query)?;
         let mut described = serde_json::to_value(schema).map_err(|error| Refusal::Store {
             source: error.into(),
         })?;
@@ -447,7 +476,7 @@ impl View<'_> {
 
 /// Checks the name of a new subject.
 fn check_name(subject: &str) -> Result<(), Refusal> {
-    let reserved = matches!(subject, "__GLOBAL" | "__EMPTY");
+    let reserved = matches!(context::split(subject).1, "" | "__GLOBAL" | "__EMPTY");
     if reserved || subject.chars().any(char::is_control) {
         let subject = subject.to_owned();
         return Err(Refusal::InvalidSubject { subject });

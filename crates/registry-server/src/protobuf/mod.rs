@@ -94,6 +94,12 @@ pub(super) fn document(schema: &str) -> Value {
 
 /// Reads text, or the base64 of a descriptor.
 fn descriptor(schema: &str) -> Result<FileDescriptorProto, String> {
+    if has_edition(schema) {
+        return Err(
+            "editions are not supported (expected `syntax = \"proto3\"` or `\"proto2\"`)"
+                .to_owned(),
+        );
+    }
     let error = match protox_parse::parse("schema.proto", schema) {
         Ok(mut file) => {
             file.source_code_info = None;
@@ -106,6 +112,25 @@ fn descriptor(schema: &str) -> Result<FileDescriptorProto, String> {
     let mut file = decoded.ok_or(error)?;
     file.source_code_info = None;
     Ok(file)
+}
+
+/// Whether the first statement of a text is `edition`.
+fn has_edition(schema: &str) -> bool {
+    let mut rest = schema.trim_start();
+    loop {
+        let after = if let Some(comment) = rest.strip_prefix("//") {
+            comment.split_once('\n')
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/")
+        } else {
+            let value = rest.strip_prefix("edition");
+            return value.is_some_and(|value| value.trim_start().starts_with('='));
+        };
+        let Some((_, after)) = after else {
+            return false;
+        };
+        rest = after.trim_start();
+    }
 }
 
 /// Sorts what has no order of its own.

@@ -414,3 +414,16 @@ fn imported_messages_are_compared_too() {
     );
     assert_eq!(changed[0].path, "M/1/1");
 }
+
+#[test]
+fn editions_are_refused_by_name() {
+    for text in [
+        "edition = \"2023\"; message M {}",
+        "// edition\n/* = */ edition=\"2024\";",
+    ] {
+        let error = parse(text).expect_err(text);
+        assert!(error.starts_with("editions are not supported"), "{error}");
+    }
+    let named = "syntax = \"proto3\"; message edition { string edition = 1; }";
+    assert_eq!(parse(named).map(drop), Ok(()));
+}

@@ -175,6 +175,25 @@ async fn idle_connections_do_not_keep_others_out() {
 }
 
 #[tokio::test]
+async fn connections_without_a_request_are_closed() {
+    let settings = crate::Settings {
+        first_request: Duration::from_millis(50),
+        ..settings()
+    };
+    let server = start_with(settings).await;
+    for sent in ["", "GET / HT"] {
+        let mut stream = TcpStream::connect(server.registry.address())
+            .await
+            .expect("connects");
+        stream.write_all(sent.as_bytes()).await.expect("writes");
+        let mut reply = Vec::new();
+        let closed = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut reply));
+        drop(closed.await.expect("the server closes the connection"));
+        assert_eq!(reply, b"", "{sent}");
+    }
+}
+
+#[tokio::test]
 async fn answers_to_wrong_passwords_are_delayed() {
     let settings = settings().with_user(convoy_server_kit::User::new("fleet", "pencil"));
     let server = start_with(settings).await;

@@ -120,6 +120,95 @@ async fn contexts_are_those_in_the_names_of_subjects() {
 }
 
 #[tokio::test]
+async fn each_context_has_ids_of_its_own() {
+    let server = start().await;
+    for (subject, schema, id) in [
+        ("a", one(), 1),
+        ("b", two(), 2),
+        (":.test:a", two(), 1),
+        (":.test:c", one(), 2),
+        (":.test:d", two(), 1),
+    ] {
+        let registered = server.register(subject, &schema).await;
+        assert_eq!(registered, (200, json!({ "id": id })), "{subject}");
+    }
+    for (path, schema) in [
+        ("/schemas/ids/1", Some(one())),
+        ("/schemas/ids/1?subject=a", Some(one())),
+        ("/schemas/ids/1?subject=:.test:", Some(two())),
+        ("/schemas/ids/2?subject=:.test:c", Some(one())),
+        ("/contexts/.test/schemas/ids/1", Some(two())),
+        ("/schemas/ids/1?subject=:.other:", None),
+    ] {
+        let found = server.get(path).await.1;
+        let expected = schema.map(|schema| schema.to_string());
+        assert_eq!(found["schema"].as_str(), expected.as_deref(), "{path}");
+    }
+    let uses = server.get("/contexts/.test/schemas/ids/1/subjects").await.1;
+    assert_eq!(uses, json!([":.test:a", ":.test:d"]));
+    let in_context = server.get("/contexts/.test/subjects").await.1;
+    assert_eq!(in_context, json!([":.test:a", ":.test:c", ":.test:d"]));
+    assert_eq!(
+        server.get("/subjects?subjectPrefix=").await.1,
+        json!(["a", "b"])
+    );
+}
+
+#[tokio::test]
+async fn id_of_a_subject_without_a_context_is_found_in_the_context_that_has_it() {
+    let server = start().await;
+    server.register(":.test:a", &one()).await;
+    let found = server.get("/schemas/ids/1?subject=a").await.1;
+    assert_eq!(found["schema"], one().to_string());
+    for path in ["/schemas/ids/1", "/schemas/ids/1?subject=b"] {
+        server.refused(Method::GET, path, None, 40_403).await;
+    }
+}
+
+#[tokio::test]
+async fn settings_of_a_context_apply_to_its_subjects() {
+    let server = start().await;
+    server.register(":.test:s", &one()).await;
+    server.register("s", &one()).await;
+    let none = Some(json!({ "compatibility": "NONE" }));
+    let put = server
+        .send(Method::PUT, "/contexts/.test/config", none)
+        .await;
+    assert_eq!(put.0, 200);
+    assert_eq!(server.register(":.test:s", &incompatible()).await.0, 200);
+    assert_eq!(server.register("s", &incompatible()).await.0, 409);
+    server.set_mode("/mode/:.test:", "READONLY").await;
+    assert_eq!(server.register(":.test:s", &two()).await.0, 422);
+    assert_eq!(server.register("t", &two()).await.0, 200);
+}
+
+#[tokio::test]
+async fn references_are_resolved_in_the_context_of_the_schema() {
+    let server = start().await;
+    let whole = json!({
+        "schema": json!({ "properties": { "p": { "$ref": "p.json" } } }).to_string(),
+        "schemaType": "JSON",
+        "references": [{ "name": "p.json", "subject": "part", "version": -1 }],
+    });
+    server.register(":.test:part", &one()).await;
+    let path = "/contexts/.test/subjects/whole/versions";
+    let registered = server.send(Method::POST, path, Some(whole.clone())).await;
+    assert_eq!(registered, (200, json!({ "id": 2 })));
+    server
+        .refused(
+            Method::POST,
+            "/subjects/whole/versions",
+            Some(whole),
+            42_201,
+        )
+        .await;
+    let referrers = "/subjects/:.test:part/versions/1/referencedby";
+    assert_eq!(server.get(referrers).await.1, json!([2]));
+    let path = "/subjects/:.test:part";
+    server.refused(Method::DELETE, path, None, 42_206).await;
+}
+
+#[tokio::test]
 async fn reserved_names_and_control_characters_are_refused() {
     let server = start().await;
     for name in ["__GLOBAL", "__EMPTY", "a%00b", "a%0Ab"] {
