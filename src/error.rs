@@ -87,7 +87,7 @@ pub enum Error {
     #[error("cannot compare {runs} runs of one side (at most {limit})")]
     TooManyRuns { runs: usize, limit: usize },
     /// No given report is that of a producer or a consumer.
-    #[error("cannot merge: none of the given reports is that of a producer or a consumer")]
+    #[error("cannot merge: no given report comes from a producer or a consumer")]
     NothingToMerge,
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
@@ -263,7 +263,7 @@ impl Error {
             Self::TooManyRuns { .. } => "pass the latest runs only",
             Self::NothingToAudit => "add the reports of `convoy produce`, or remove `--store`",
             Self::NothingToMerge => "pass reports of `convoy produce` and `convoy consume`",
-            _ => "run it alone with `simulate` and the same options to see why",
+            _ => "run `convoy simulate` with the same options to see why",
         }
     }
 

@@ -12,7 +12,7 @@
 //!
 //! ```text
 //!        fuzz ─▶ dataset, proxy, record, registry
-//!     program ─▶ cli, command, error, host, settings, terminal, text
+//!     program ─▶ cli, command, error, host, platform, settings, terminal, text
 //!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, report, settings, store, suggest, sweep, terminal, web
 //!     command ─▶ audit, broker, capacity, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, registry, report, run_id, settings, statistics, store, summary, sweep, terminal, text, trial, web
 //!    capacity ─▶ cause, measure, report, string_enum, text, trial

@@ -8,6 +8,7 @@ use crate::cli::{self, Environment, Request};
 use crate::command::{self, Command};
 use crate::error::{Error, ExitStatus};
 use crate::host::{backend, interrupt, open_files};
+use crate::platform;
 use crate::settings::Invocation;
 use crate::terminal::{Colors, Terminal, Ui, restore};
 use crate::text::{Ink, Page};
@@ -22,6 +23,8 @@ pub fn main() -> ExitCode {
 fn convoy() -> ExitStatus {
     // The provider of HTTP clients; only a second call could fail.
     let _installed = rustls::crypto::ring::default_provider().install_default();
+    // Without a handler, a write beyond the limit on file sizes ends the process.
+    let _installed = platform::fail_oversized_writes();
     let environment = Environment::new(std::env::vars_os(), Path::new("."));
     let colors = environment.colors();
     let terminal = |ui| Terminal::new(ui, colors);

@@ -19,7 +19,7 @@ pub struct SecondPass {
     scope: Scope,
     /// First slot of each vehicle; one more entry than vehicles.
     slots: Vec<u64>,
-    /// One bit per emitted reading: whether its document was seen.
+    /// One bit per emitted reading: whether its document was seen, or is known to be elsewhere.
     seen: Vec<u64>,
     /// Documents after the first of a reading.
     pub duplicated: u64,
@@ -93,19 +93,31 @@ impl SecondPass {
         }
     }
 
+    /// Returns whether an emitted reading has no document, and counts it as explained from now on.
+    pub fn explain(&mut self, vehicle: u32, sequence: u64) -> bool {
+        let slot = self.slot(vehicle, sequence);
+        slot.is_some_and(|slot| self.set(slot))
+    }
+
     /// Counts a document that cannot be decoded.
     pub fn visit_unreadable(&mut self) {
         self.corrupt += 1;
     }
 
     fn mark(&mut self, slot: u64) {
-        let word = usize::try_from(slot / 64).expect("slots are counted in memory");
-        let bit = 1 << (slot % 64);
-        if self.seen[word] & bit == 0 {
-            self.seen[word] |= bit;
+        if self.set(slot) {
             self.stored += 1;
         } else {
             self.duplicated += 1;
         }
+    }
+
+    /// Sets the bit of a slot. Returns whether it was not set before.
+    fn set(&mut self, slot: u64) -> bool {
+        let word = usize::try_from(slot / 64).expect("slots are counted in memory");
+        let bit = 1 << (slot % 64);
+        let new = self.seen[word] & bit == 0;
+        self.seen[word] |= bit;
+        new
     }
 }

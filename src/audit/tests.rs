@@ -172,6 +172,35 @@ fn unacknowledged_readings_are_undelivered_not_missing() {
     assert_eq!((verdict.undelivered, verdict.missing), (2, 0));
 }
 
+#[test]
+fn readings_without_a_document_that_are_in_the_broker_are_undelivered() {
+    let mut store = Store::filled();
+    store.documents.truncate(store.documents.len() - 5);
+    let mut second_pass = SecondPass::new(store.scope.clone(), &[PER_VEHICLE; VEHICLES as usize]);
+    let mut reader = DocumentReader::default();
+    for document in &store.documents {
+        let stored = reader.read(document).unwrap();
+        second_pass.visit(&stored, |_slot| Expected {
+            payload_hash: None,
+            emitted_at_unix_ms: None,
+        });
+    }
+    // Records of the last three readings are in the broker, one twice, and one that has a document.
+    let last = READINGS - 1;
+    let found = [last, last - 1, last - 2, last, 0].map(|n| {
+        let (vehicle, sequence) = identity(n);
+        second_pass.explain(vehicle, sequence)
+    });
+    assert_eq!(found, [true, true, true, false, false]);
+    assert!(!second_pass.explain(VEHICLES, 0), "no such vehicle");
+    let mut verdict = store.verdict();
+    verdict.apply_second_pass(&store.ledger, &second_pass, 3);
+    assert_eq!(
+        (verdict.stored, verdict.undelivered, verdict.missing),
+        (READINGS - 5, 3, 2)
+    );
+}
+
 proptest! {
     #[test]
     fn dropped_documents_are_missing(dropped in 0..READINGS) {

@@ -15,7 +15,8 @@ pub struct Verdict {
     pub emitted: u64,
     /// Distinct readings with a document in the store.
     pub stored: u64,
-    /// Readings acknowledged by the broker, but neither stored nor dead-lettered.
+    /// Readings acknowledged by the broker that are neither stored, nor dead-lettered, nor still in the
+    /// broker.
     pub missing: u64,
     /// Documents after the first of a reading.
     pub duplicated: u64,
@@ -40,7 +41,7 @@ pub struct Verdict {
     /// Injected faults in readings and their outcome; the report has them in its section `faults`.
     #[serde(skip)]
     pub faults: Vec<FaultAccount>,
-    /// Readings not acknowledged or not yet stored when the run ended.
+    /// Readings not acknowledged, or in the broker and not yet stored, when the run ended.
     pub undelivered: u64,
     /// Records read twice and stored once.
     pub replayed: u64,
@@ -96,20 +97,16 @@ impl Verdict {
 
     /// Replaces the counts by those of the second pass, for a run whose sums differ.
     ///
-    /// `after_checkpoints` counts the records after the last checkpoints when the run ended.
-    pub fn apply_second_pass(
-        &mut self,
-        ledger: &Ledger,
-        second_pass: &SecondPass,
-        after_checkpoints: u64,
-    ) {
+    /// `in_broker` counts the readings that are in the broker and were never stored; the records after
+    /// the last checkpoints, if the broker was not read.
+    pub fn apply_second_pass(&mut self, ledger: &Ledger, second_pass: &SecondPass, in_broker: u64) {
         self.stored = second_pass.stored;
         self.duplicated = second_pass.duplicated;
         self.corrupt = second_pass.corrupt;
         let absent = self
             .emitted
             .saturating_sub(self.stored + self.dead_lettered.saturating_sub(self.stray));
-        self.undelivered = absent.min(ledger.not_acked + after_checkpoints);
+        self.undelivered = absent.min(ledger.not_acked + in_broker);
         self.missing = absent - self.undelivered;
         if self.clean() {
             // The sums differ, but the second pass found no document to blame: do not pass.

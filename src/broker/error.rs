@@ -160,9 +160,9 @@ impl Error {
             Self::OffsetOutOfRange { .. } => Some(
                 "the broker no longer has these records: pass `--from earliest` to continue at the oldest record that it has, or `--from latest` to skip all that it has; check the topic's retention",
             ),
-            Self::LogTruncated { .. } | Self::TopicRecreated { .. } => {
-                Some("start again: `convoy consume` reads on where the log has other records")
-            }
+            Self::LogTruncated { .. } | Self::TopicRecreated { .. } => Some(
+                "start `convoy consume` again: it continues with the records that the log has now",
+            ),
             Self::Group { code, source, .. } => {
                 remedy::hint(*code).or_else(|| source.trouble().and_then(request_hint))
             }
@@ -211,7 +211,7 @@ fn connect_hint(trouble: Trouble, protocol: Protocol) -> &'static str {
         }
         Trouble::Forbidden => FORBIDDEN,
         Trouble::UnknownTopic => {
-            "check that the topic exists: somebody may have deleted it; start again to create it"
+            "check that the topic exists: it may have been deleted; start again to create it"
         }
         _ => CONNECT,
     }
@@ -233,7 +233,7 @@ fn mismatch_hint(trouble: Trouble, protocol: Protocol) -> &'static str {
             "check the port in `--broker`; if the broker uses TLS there, pass `--security-protocol ssl`, or a user and a password for `sasl_ssl`"
         }
         (false, false) => {
-            "set user and password (`API_KEY`, `API_SECRET_KEY`) if the broker requires them, or pass `--security-protocol ssl` if it only uses TLS: it closes connections without"
+            "set user and password (`API_KEY`, `API_SECRET_KEY`) if the broker requires them, or pass `--security-protocol ssl` if it requires TLS: it closed the connection"
         }
     }
 }
@@ -270,7 +270,7 @@ fn topic_hint(trouble: Option<Trouble>) -> &'static str {
 pub fn request_hint(trouble: Trouble) -> Option<&'static str> {
     Some(match trouble {
         Trouble::Forbidden => FORBIDDEN,
-        Trouble::UnknownTopic => "check that the topic exists: somebody may have deleted it",
+        Trouble::UnknownTopic => "check that the topic exists: it may have been deleted",
         Trouble::Silent => {
             "check whether the broker is stuck or overloaded, or raise `--request-timeout`"
         }
@@ -278,7 +278,7 @@ pub fn request_hint(trouble: Trouble) -> Option<&'static str> {
             "set user and password (`API_KEY`, `API_SECRET_KEY`): the broker requires them"
         }
         Trouble::Closed => {
-            "set user and password (`API_KEY`, `API_SECRET_KEY`) if the broker requires them: it closes connections without"
+            "set user and password (`API_KEY`, `API_SECRET_KEY`) if the broker requires them: it closed the connection"
         }
         Trouble::Refused | Trouble::NoRoute | Trouble::UnknownHost => {
             "check that the broker runs at the address that it advertises"

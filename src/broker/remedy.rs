@@ -81,7 +81,7 @@ pub fn after(code: Option<ErrorCode>, trouble: Option<Trouble>) -> Remedy {
 pub fn hint(code: Option<ErrorCode>) -> Option<&'static str> {
     Some(match code.map(ErrorCode::error) {
         Some(ResponseError::GroupAuthorizationFailed) => {
-            "allow the user the operation Read on this group in the cluster's ACLs, or pass a `--group` that they allow"
+            "grant the user Read on this group in the cluster's ACLs, or pass a `--group` that the ACLs allow"
         }
         Some(ResponseError::InvalidSessionTimeout) => {
             "pass a `--session-timeout` between the broker's `group.min.session.timeout.ms` (6s by default) and `group.max.session.timeout.ms` (30m)"

@@ -255,7 +255,7 @@ impl Error {
                 ..
             } => format!("did you mean `{suggestion}`?"),
             Self::UnknownKey { .. } => {
-                "use the options of `convoy simulate --help` without their dashes".to_owned()
+                "write options of `convoy simulate --help` without the leading `--`".to_owned()
             }
             Self::NotAValue { .. } => "write a text, a number or a boolean".to_owned(),
             Self::ReadEnvironmentFile { .. } => {
@@ -275,7 +275,7 @@ impl Error {
                 format!("remove `{option}` or `{other}`")
             }
             Self::AddressWithBackend { option, .. } => format!(
-                "remove the address, or pass `--backend external`, or mix kinds with `--{option} embedded`"
+                "remove the address, pass `--backend external`, or pass `--{option} embedded` for this server alone"
             ),
             Self::MissingCredentials { .. }
             | Self::MissingAddress { .. }

@@ -10,8 +10,8 @@ use crate::host::servers::{external_broker_line, external_store_line};
 use crate::host::{external, interrupt};
 use crate::measure::{Counters, RunClock};
 use crate::pipeline::{
-    self, ConsumerSettings, Context, DEAD_LETTER_TOPIC_SUFFIX, Ending, Observer as _, Phase,
-    SessionOutcome, StorageSettings, dead_letter_collection,
+    self, ConsumerSettings, Context, DEAD_LETTER_TOPIC_SUFFIX, Ending, Length, Observer as _,
+    Phase, SessionOutcome, StorageSettings, dead_letter_collection,
 };
 use crate::report::{Notice, Report};
 use crate::run_id::run_id_at;
@@ -99,7 +99,9 @@ pub fn run(
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),
         None if !within_limit => Ok(ExitStatus::Failed),
-        None if left_unread(settings, &consumed.session) => Ok(ExitStatus::Failed),
+        None if left_unread(&settings.participation.length, &consumed.session) => {
+            Ok(ExitStatus::Failed)
+        }
         None => Ok(exit_status(&report).or_interrupted(interrupt.is_requested())),
     }
 }
@@ -211,8 +213,8 @@ fn tell_of_records(settings: &ConsumeSettings, context: &Context, terminal: &Ter
 }
 
 /// Returns whether the process was to store everything that is there, and ended before.
-fn left_unread(settings: &ConsumeSettings, session: &SessionOutcome) -> bool {
-    let everything = settings.participation.length.idle.is_some();
+fn left_unread(length: &Length, session: &SessionOutcome) -> bool {
+    let everything = length.idle.is_some();
     let limited = session.interrupted || session.ending == Ending::Records;
     let unread = |left: &pipeline::PartitionLag| left.records() != Some(0);
     everything && !limited && session.lag.iter().any(unread)
@@ -237,4 +239,64 @@ fn context(settings: &ConsumeSettings, member: String, clock: RunClock) -> Conte
         timeouts: settings.timeouts,
     };
     Context::new(shared, clock)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::pipeline::{PartitionLag, TopicPartition};
+
+    /// The end of a session whose only partition has records up to an end.
+    fn session(ending: Ending, interrupted: bool, end: Option<i64>) -> SessionOutcome {
+        let partition = TopicPartition {
+            topic: 0,
+            number: 0,
+        };
+        SessionOutcome {
+            ownerships: Vec::new(),
+            runs: BTreeSet::new(),
+            failure: None,
+            interrupted,
+            ending,
+            lag: vec![PartitionLag {
+                partition,
+                committed: 7,
+                end,
+            }],
+        }
+    }
+
+    #[test]
+    fn unread_records_fail_only_a_consumer_that_was_to_read_all() {
+        let (all, unread, unknown) = (Some(7), Some(9), None);
+        let table = [
+            (true, Ending::Idle, false, all, false),
+            (true, Ending::Duration, false, all, false),
+            // The time ended first.
+            (true, Ending::Duration, false, unread, true),
+            // The broker did not say where the partition ends.
+            (true, Ending::Duration, false, unknown, true),
+            (true, Ending::Idle, false, unknown, true),
+            // The user asked for so many records, for so long, or for the end.
+            (true, Ending::Records, false, unread, false),
+            (true, Ending::Early, true, unread, false),
+            (false, Ending::Duration, false, unread, false),
+            (false, Ending::Records, false, unread, false),
+            (false, Ending::Early, true, unknown, false),
+        ];
+        for (idle, ending, interrupted, end, fails) in table {
+            let length = Length {
+                idle: idle.then_some(Duration::from_secs(1)),
+                ..Length::default()
+            };
+            let found = left_unread(&length, &session(ending, interrupted, end));
+            assert_eq!(
+                found, fails,
+                "--idle {idle}, {ending:?}, {interrupted}, {end:?}"
+            );
+        }
+    }
 }

@@ -25,6 +25,9 @@ pub enum Defect {
     /// A quoted field is not closed.
     #[error("a quoted field is not closed before the end of the file")]
     UnclosedQuote,
+    /// Text follows the closing quote of a field, as where quotes in it are not doubled.
+    #[error("text follows the closing quote of a field")]
+    TextAfterQuote,
     /// The row starts with NUL bytes, as after a power failure.
     #[error("the row starts with NUL bytes")]
     NulBytes,
@@ -39,6 +42,8 @@ pub enum Place {
     Last,
     /// A row that starts like a comment.
     Comment,
+    /// A row with a carriage return that ends no line.
+    CarriageReturn,
     /// Any other row.
     Middle,
 }
@@ -48,6 +53,7 @@ impl Place {
         match self {
             Self::Last => " in the last row, which has no line end",
             Self::Comment => " in a row that starts like a comment",
+            Self::CarriageReturn => " in a row that contains a carriage return (CR)",
             Self::First | Self::Middle => "",
         }
     }
@@ -73,6 +79,15 @@ impl Defect {
             } => {
                 "check `--delimiter`; if the header is further down, pass `--skip-rows N`; or pass `--on-bad-row skip`"
             }
+            Self::Ragged {
+                place: Place::CarriageReturn,
+                ..
+            } => "end all lines alike, by LF, CRLF or CR, or pass `--on-bad-row skip`",
+            Self::Ragged {
+                expected, found, ..
+            } if found < expected => {
+                "check whether the row is incomplete or a footer, or pass `--on-bad-row skip`"
+            }
             Self::Ragged { .. } => {
                 "check whether a field with a delimiter is not quoted, or pass `--on-bad-row skip`"
             }
@@ -81,6 +96,9 @@ impl Defect {
             }
             Self::UnclosedQuote => {
                 "check whether the file is truncated or a quote is missing, or pass `--on-bad-row skip`"
+            }
+            Self::TextAfterQuote => {
+                "double the quotes inside a quoted field (`\"\"`), or pass `--on-bad-row skip`"
             }
             Self::NulBytes => {
                 "remove the NUL bytes, which a crash may have left, or pass `--on-bad-row skip`"

@@ -141,6 +141,12 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// Blanks may be the delimiter.
+    #[error("`{}` has one column, or blanks between its columns", file.display())]
+    BlanksAsDelimiter {
+        /// Path of the file.
+        file: PathBuf,
+    },
     /// More than one delimiter fits.
     #[error("`{}` can be split by `{first}` and by `{second}`", file.display())]
     AmbiguousDelimiter {
@@ -344,6 +350,9 @@ impl Error {
             Self::Spool { .. } => {
                 "free some space, set `TMPDIR` to a larger disk, or pass a file that is UTF-8 and not compressed"
             }
+            Self::BlanksAsDelimiter { .. } => {
+                "pass `--delimiter ' '` if one blank separates two fields, or `--delimiter ,` if the file has one column"
+            }
             Self::AmbiguousDelimiter { .. } => "pass the right one, such as `--delimiter ';'`",
             Self::HeaderLooksLikeData { .. } => {
                 "pass `--no-header` if the first row is data, or `--no-header=false` if it is the header"
@@ -371,7 +380,7 @@ impl Error {
             }
             Self::RenameTarget { .. } => "give another name",
             Self::RenameTaken { .. } => "give another name, or rename the other column as well",
-            Self::TooManyLabels { .. } => "name a column of few categories",
+            Self::TooManyLabels { .. } => "pass a column with few distinct values",
             Self::TooManyColumns { .. } => "pass the right `--delimiter`",
             Self::BadRow { defect, .. } => defect.hint(),
             Self::Changed { .. } => "do not change the file while convoy reads it",

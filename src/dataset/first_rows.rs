@@ -162,6 +162,8 @@ impl Sample {
 pub(super) enum Delimiters {
     /// The file has one column.
     None,
+    /// Blanks split every row into as many fields as the header.
+    Blanks,
     One(Delimiter),
     /// Two delimiters split every row into as many fields as the header.
     Two(Delimiter, Delimiter),
@@ -184,6 +186,7 @@ pub(super) fn find_delimiter(bytes: &[u8], complete: bool, dialect: &Dialect) ->
     candidates.retain(|it| it.1 >= best);
     let most = candidates.iter().map(|it| it.2).max();
     match candidates.as_slice() {
+        [] if split_by_blanks(bytes, complete, dialect) => Delimiters::Blanks,
         [] => Delimiters::None,
         [only] => Delimiters::One(only.0),
         // All rows agree with both: no evidence for either.
@@ -193,6 +196,22 @@ pub(super) fn find_delimiter(bytes: &[u8], complete: bool, dialect: &Dialect) ->
             .find(|it| Some(it.2) == most)
             .map_or(Delimiters::None, |it| Delimiters::One(it.0)),
     }
+}
+
+/// Returns whether blanks split header and rows into equally many fields, most of them numbers: one
+/// column of texts with blanks is not like that.
+fn split_by_blanks(bytes: &[u8], complete: bool, dialect: &Dialect) -> bool {
+    let sample = Sample::new(bytes, complete, dialect);
+    let words = |text: &str| text.split_ascii_whitespace().count();
+    let header = sample.header.first().map_or(0, |header| words(header));
+    let mut rows = sample.rows.iter().filter_map(|row| row.first()).peekable();
+    header > 1
+        && rows.peek().is_some()
+        && rows.all(|row| {
+            let present = |word: &&str| is_number(word) || looks_missing(word);
+            let numbers = row.split_ascii_whitespace().filter(present).count();
+            words(row) == header && numbers * 2 > header
+        })
 }
 
 /// Returns whether a text is a number, a date or a time, in any usual form.
@@ -226,6 +245,7 @@ mod tests {
             Delimiters::None => None,
             Delimiters::One(one) => Some(one.to_string()),
             Delimiters::Two(..) => Some("two".to_owned()),
+            Delimiters::Blanks => Some("blanks".to_owned()),
         }
     }
 
@@ -245,6 +265,11 @@ mod tests {
             ("a;b;\n1;2;\n", Some(";")),
             ("speed\n1\n2\n", None),
             ("time\n1,2\n", None),
+            ("a b c\n1 2 3\n4 5 na\n", Some("blanks")),
+            ("a  b c\n1  2 3\n", Some("blanks")),
+            ("Engine speed\n50\n51\n", None),
+            ("Engine speed\n50 51\nfast\n", None),
+            ("first last\nAda Lovelace\nAlan Turing\n", None),
             ("", None),
         ] {
             assert_eq!(delimiter(text).as_deref(), expected, "{text:?}");

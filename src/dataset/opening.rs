@@ -115,6 +115,11 @@ impl Beginning<'_> {
             None => match find_delimiter(rest, self.complete, dialect) {
                 Delimiters::None => (None, Basis::Default),
                 Delimiters::One(delimiter) => (Some(delimiter), Basis::Evidence),
+                Delimiters::Blanks => {
+                    return Err(Error::BlanksAsDelimiter {
+                        file: self.file.to_owned(),
+                    });
+                }
                 Delimiters::Two(first, second) => {
                     return Err(Error::AmbiguousDelimiter {
                         file: self.file.to_owned(),

@@ -337,12 +337,19 @@ impl<R: Read> Reader<R> {
         let unnamed = self.assumed.trailing_delimiter
             && fields.len() == expected + 1
             && fields.get(expected).is_empty();
-        if fields.len() == expected || unnamed {
+        let fits = fields.len() == expected || unnamed;
+        let found_fields = fields.len();
+        if self.split.has_text_after_quote() {
+            return Row::Bad(found, Defect::TextAfterQuote);
+        }
+        if fits {
             return Row::Fine(found);
         }
         let cut = self.window.ended() && found.length == bytes.len() && record.len() == bytes.len();
         let place = if comment_mark(record).is_some() {
             Place::Comment
+        } else if record.contains(&b'\r') {
+            Place::CarriageReturn
         } else if cut {
             Place::Last
         } else if self.rows == 0 {
@@ -350,7 +357,6 @@ impl<R: Read> Reader<R> {
         } else {
             Place::Middle
         };
-        let found_fields = fields.len();
         Row::Bad(
             found,
             Defect::Ragged {

@@ -21,18 +21,27 @@ pub(super) struct Split {
     unquoted: Vec<u8>,
     /// Whether the fields are in `unquoted`.
     quoted: bool,
+    /// Whether text follows the closing quote of a field.
+    text_after_quote: bool,
 }
 
 impl Split {
     /// Splits a record given without its line end.
     pub(super) fn record<'a>(&'a mut self, record: &'a str, delimiter: Delimiter) -> Fields<'a> {
         self.quoted = !split_plain(record.as_bytes(), delimiter.byte(), &mut self.ends);
+        self.text_after_quote = false;
         if self.quoted {
             let (trimmed, byte) = (&mut self.trimmed, delimiter.byte());
-            trim_blanks(record.as_bytes(), delimiter, trimmed);
+            self.text_after_quote = trim_blanks(record.as_bytes(), delimiter, trimmed);
             unquote(trimmed, byte, &mut self.unquoted, &mut self.ends);
         }
         self.again(record, delimiter)
+    }
+
+    /// Returns whether text follows the closing quote of a field of the record that was split last,
+    /// as in `"a"b`.
+    pub(super) fn has_text_after_quote(&self) -> bool {
+        self.text_after_quote
     }
 
     /// Returns the fields of the record that was split last.
@@ -183,9 +192,11 @@ fn bit_per_byte(highest: u64) -> u64 {
     (highest >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
-/// Copies a record without the blanks around its fields. Those in quotes stay.
-fn trim_blanks(record: &[u8], delimiter: Delimiter, trimmed: &mut Vec<u8>) {
+/// Copies a record without the blanks around its fields. Those in quotes stay. Returns whether text
+/// follows the closing quote of a field.
+fn trim_blanks(record: &[u8], delimiter: Delimiter, trimmed: &mut Vec<u8>) -> bool {
     trimmed.clear();
+    let (mut closed, mut text_after_quote) = (false, false);
     let mut state = Quotes::default();
     // Start of the trailing blanks that may be removed: after the last byte that must stay.
     let mut kept = 0;
@@ -197,6 +208,12 @@ fn trim_blanks(record: &[u8], delimiter: Delimiter, trimmed: &mut Vec<u8>) {
             Quotes::Unquoted
         };
         let blank = is_blank(byte) && byte != delimiter.byte();
+        closed = match state {
+            Quotes::Closing => true,
+            Quotes::Unquoted => closed,
+            Quotes::Outside | Quotes::Inside => false,
+        };
+        text_after_quote |= closed && state == Quotes::Unquoted && !blank && byte != b'\r';
         match state {
             Quotes::Outside if blank => continue,
             Quotes::Outside => trimmed.truncate(kept),
@@ -210,6 +227,7 @@ fn trim_blanks(record: &[u8], delimiter: Delimiter, trimmed: &mut Vec<u8>) {
     if state != Quotes::Inside {
         trimmed.truncate(kept);
     }
+    text_after_quote
 }
 
 /// Splits a record with quotes.
@@ -278,6 +296,29 @@ mod tests {
             [" a ", "b,", "c", "\"d x", ""]
         );
         assert_eq!(fields("1 , 5\" pipe "), ["1", "5\" pipe"]);
+    }
+
+    #[test]
+    fn text_after_a_closing_quote_is_noticed() {
+        let mut split = Split::default();
+        let mut noticed = |record: &str| {
+            split.record(record, Delimiter::COMMA);
+            split.has_text_after_quote()
+        };
+        for record in ["\"a\"b", "1,\"a\\\"b\"", "\"a\" b ,1", "\"a\"\"\"b"] {
+            assert!(noticed(record), "{record}");
+        }
+        for record in [
+            "a,b",
+            "\"a\"",
+            " \"a\" , 1",
+            "\"a\"\r",
+            "\"a\"\"b\",\"\"",
+            "5\" pipe, x\"y\"",
+            "\"\"\"\"",
+        ] {
+            assert!(!noticed(record), "{record}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod external;
 mod fail_points;
 pub mod fault_switch;
 pub mod faults;
+mod file_sizes;
 pub mod interrupt;
 pub mod launch;
 pub mod open_files;

@@ -13,9 +13,9 @@ use crate::host::backend::{Backends, Progress};
 use crate::host::broker::Broker;
 use crate::host::embedded::DataPlace;
 use crate::host::roles::{Role, Runtimes};
-use crate::host::space;
 use crate::host::store::Store;
-use crate::pipeline::{Endpoints, TerminatedServers};
+use crate::host::{file_sizes, space};
+use crate::pipeline::{self, Endpoints, TerminatedServers};
 use crate::proxy::Proxy;
 use crate::report::{BackendKind, Durability};
 use crate::settings::{BrokerChoice, ExternalBroker, ServerOrigins, SimulateSettings, StoreChoice};
@@ -119,7 +119,8 @@ impl Servers {
         self.registry.as_ref().map(RegistryServer::url)
     }
 
-    /// Warns once if the data of embedded servers fills its file system. Never returns.
+    /// Warns if the data of embedded servers fills its file system, and of a limit on file sizes. Never
+    /// returns.
     pub fn watch_space<F: Fn(&str)>(&self, warn: F) -> impl Future<Output = ()> + use<F> {
         let directory = self.data.as_ref().map(|data| data.path().to_owned());
         async move {
@@ -130,13 +131,28 @@ impl Servers {
         }
     }
 
+    /// Reports that the embedded servers can write no more, once a file of theirs may not grow. Never
+    /// returns.
+    pub fn watch_file_sizes<'a>(
+        &self,
+        terminated: &'a TerminatedServers,
+    ) -> impl Future<Output = ()> + use<'a> {
+        let embedded = self.data.is_some();
+        async move {
+            if embedded {
+                file_sizes::watch(terminated).await;
+            }
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Checks the containers when requests fail, and reports one that has ended. Never returns.
     pub async fn watch(&self, terminated: &TerminatedServers) {
         loop {
             terminated.request_failed().await;
             let (broker, store) = tokio::join!(self.broker.ended(), self.store.ended());
             if let Some(reason) = broker.or(store) {
-                terminated.report(reason);
+                terminated.report(pipeline::Error::ServerEnded(reason));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }

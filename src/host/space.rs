@@ -10,6 +10,8 @@ use std::time::Duration;
 use rustix::fs::statvfs;
 use tokio::time::MissedTickBehavior;
 
+use crate::host::file_sizes;
+
 /// Pause between two looks at the free space.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -37,8 +39,12 @@ struct Forecast {
     seconds: f64,
 }
 
-/// Watches the file system of a directory, and warns once. Never returns.
+/// Watches the file system of a directory, and warns once. Warns of a limit on file sizes at the start.
+/// Never returns.
 pub async fn watch(directory: &Path, warn: impl Fn(&str)) {
+    if let Some(warning) = file_sizes::warning() {
+        warn(&warning);
+    }
     let mut shrinkage = Shrinkage::default();
     let mut looks = tokio::time::interval(INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -68,6 +68,9 @@ pub enum Error {
     /// A server that convoy started has terminated.
     #[error("a server of the run has terminated")]
     ServerEnded(#[source] container::Error),
+    /// An embedded server needs a larger file than this process may write.
+    #[error("a write would exceed the limit on file sizes of {limit} bytes")]
+    FileSizeLimit { limit: u64 },
     /// The checkpoints of a group cannot be reset while members are running.
     #[error("group `{group}` has running members: {}", members.join(", "))]
     GroupRunning { group: String, members: Vec<String> },
@@ -138,6 +141,9 @@ impl Error {
                 "pass `--on-error dead-letter` to set such records aside and go on"
             }
             Self::Encode { .. } => "check this value in the dataset",
+            Self::FileSizeLimit { .. } => {
+                "raise the limit with `ulimit -f unlimited`, or send fewer records"
+            }
             Self::ServerEnded(_) => "check its log; the report has the results until then",
         };
         Some(hint.to_owned())

@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::containers::container;
+use crate::pipeline::error::Error;
 
 /// Reports failed requests to the watcher of the servers, and terminated servers to the tasks.
 #[derive(Debug, Default)]
 pub struct TerminatedServers {
     request_failed: Notify,
     terminated: CancellationToken,
-    reason: Mutex<Option<container::Error>>,
+    reason: Mutex<Option<Error>>,
 }
 
 /// A server has terminated, so a retry cannot succeed.
@@ -26,8 +26,8 @@ impl TerminatedServers {
         self.request_failed.notified().await;
     }
 
-    /// Reports that a server has terminated. Only the first reason is kept.
-    pub fn report(&self, reason: container::Error) {
+    /// Reports that a server has terminated, or can write no more. Only the first reason is kept.
+    pub fn report(&self, reason: Error) {
         let mut known = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         known.get_or_insert(reason);
         self.terminated.cancel();
@@ -39,7 +39,7 @@ impl TerminatedServers {
     }
 
     /// Takes the reason why a server has terminated, if one has.
-    pub fn take_reason(&self) -> Option<container::Error> {
+    pub fn take_reason(&self) -> Option<Error> {
         let mut reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         reason.take()
     }

@@ -12,4 +12,4 @@ pub use linux_file::linux_file;
 pub use process::{
     boot_id, is_running, machine_id, parent, parent_ended, pid_namespace, process_start,
 };
-pub use signals::Interruptions;
+pub use signals::{Interruptions, OversizedWrites, fail_oversized_writes, file_size_limit};

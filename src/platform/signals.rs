@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustix::process::Signal as Number;
+use rustix::process::{Resource, Signal as Number, getrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Stream of Ctrl-C (SIGINT), SIGTERM and SIGHUP (the terminal was closed).
@@ -16,11 +16,7 @@ pub struct Interruptions {
 
 impl Interruptions {
     /// Installs handlers. Needs a tokio runtime.
-    ///
-    /// A write beyond the limit on file sizes becomes an error, as on a full disk. Without a handler
-    /// SIGXFSZ ends the process.
     pub fn register() -> io::Result<Self> {
-        let _stays_installed = signal(SignalKind::from_raw(Number::XFSZ.as_raw()))?;
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -44,6 +40,38 @@ impl Interruptions {
             _hung_up = hangup => Number::HUP,
         }
     }
+}
+
+/// Stream of writes that would have exceeded the limit on file sizes (SIGXFSZ).
+#[derive(Debug)]
+pub struct OversizedWrites(Signal);
+
+impl OversizedWrites {
+    /// Installs a handler. Needs a tokio runtime.
+    pub fn register() -> io::Result<Self> {
+        signal(SignalKind::from_raw(Number::XFSZ.as_raw())).map(Self)
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        let _signal = self.0.recv().await;
+    }
+}
+
+/// Makes a write beyond the limit on file sizes an error, as on a full disk. Without a handler SIGXFSZ
+/// ends the process.
+pub fn fail_oversized_writes() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let _entered = runtime.enter();
+    // The handler stays installed.
+    OversizedWrites::register().map(drop)
+}
+
+/// Returns the largest file that this process may write, in bytes; `None` without a limit.
+pub fn file_size_limit() -> Option<u64> {
+    getrlimit(Resource::Fsize).current
 }
 
 /// Returns whether SIGHUP is ignored. False if the platform does not tell.

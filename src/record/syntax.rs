@@ -51,6 +51,10 @@ pub fn explain_syntax(payload: &[u8]) -> Option<String> {
     if payload.is_empty() {
         return Some("the payload is empty (expected a JSON object)".to_owned());
     }
+    if payload.first() == Some(&0) {
+        let reason = "the payload starts with byte 0x00, as Avro or Protobuf may (expected JSON)";
+        return Some(reason.to_owned());
+    }
     if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| payload.starts_with(magic)) {
         return Some(format!("the payload {what}"));
     }
@@ -96,13 +100,8 @@ fn not_an_object(text: &str) -> Option<String> {
 }
 
 fn explain(text: &str, error: &serde_json::Error) -> String {
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(error.line().saturating_sub(1))
-        .map(str::len)
-        .sum();
     let bytes = text.as_bytes();
-    let at = (before + error.column().saturating_sub(1)).min(bytes.len());
+    let at = offset_of(bytes, error);
     if error.is_eof() {
         let length = bytes.len();
         return format!("the payload ends within a JSON value, after {length} bytes");
@@ -122,9 +121,54 @@ fn explain(text: &str, error: &serde_json::Error) -> String {
             return format!("`{word}` {place} is not JSON: {why}");
         }
     }
+    let message = in_plain_words(error);
+    let place = place(bytes, at);
+    match text.get(at..).and_then(|rest| rest.chars().next()) {
+        Some(found) if !found.is_control() => {
+            format!("invalid JSON {place}: {message}, found `{found}`")
+        }
+        _ => format!("invalid JSON {place}: {message}"),
+    }
+}
+
+/// Returns the message of the parser without its position.
+fn in_plain_words(error: &serde_json::Error) -> String {
     let full = error.to_string();
     let (message, _) = full.rsplit_once(" at line ").unwrap_or((&full, ""));
-    format!("invalid JSON {}: {message}", place(bytes, at))
+    match message {
+        "expected value" => "expected a value".to_owned(),
+        "key must be a string" => "expected a name in double quotes".to_owned(),
+        "trailing characters" => "expected the end after the first value".to_owned(),
+        "number out of range" => "the number is beyond the range of a double".to_owned(),
+        _ if message.contains("hex escape") || message.contains("surrogate") => {
+            "a `\\u` escape is half of a surrogate pair".to_owned()
+        }
+        _ if message.starts_with("control character") => {
+            "a control character in a string must be escaped".to_owned()
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// Returns the message of an error with its place in the payload: JSON that is well-formed, and no
+/// document can hold it.
+pub fn explain_content(payload: &[u8], error: &serde_json::Error) -> String {
+    let message = in_plain_words(error);
+    if error.line() == 0 {
+        return message;
+    }
+    let at = offset_of(payload, error);
+    format!("{message} {}", place(payload, at))
+}
+
+/// Returns the offset of the byte at which a parser stopped.
+fn offset_of(payload: &[u8], error: &serde_json::Error) -> usize {
+    let lines = payload.split_inclusive(|byte| *byte == b'\n');
+    let before: usize = lines
+        .take(error.line().saturating_sub(1))
+        .map(<[u8]>::len)
+        .sum();
+    (before + error.column().saturating_sub(1)).min(payload.len())
 }
 
 /// Names a place by line, column and byte. Lines and columns begin at 1, bytes at 0.
@@ -144,7 +188,7 @@ mod tests {
 
     #[test]
     fn reasons_name_what_a_person_sees() {
-        let table: [(&[u8], &str); 24] = [
+        let table: [(&[u8], &str); 28] = [
             (b"", "empty"),
             (b"{\"v\":NaN}", "`NaN` at line 1, column 6 (byte 5)"),
             (b"{\"v\": nan}", "`nan` at line 1, column 7 (byte 6)"),
@@ -177,7 +221,14 @@ mod tests {
             (b"{\"a\":1", "after 6 bytes"),
             (b"{\"a\":1,}", "byte 7"),
             (b"not json", "byte 1"),
-            (b"{\"a\":1}{}", "trailing"),
+            (
+                b"{\"a\":1}{}",
+                "expected the end after the first value, found `{`",
+            ),
+            (b"{\"a\":+1}", "byte 5): expected a value, found `+`"),
+            (b"{\"a\":1 /*x*/}", "expected `,` or `}`, found `/`"),
+            (b"{\"a\":\"x\ty\"}", "a control character in a string"),
+            (b"\x00\x08\x01", "byte 0x00"),
         ];
         for (payload, expected) in table {
             let reason = explain_syntax(payload).expect("it is not an object");

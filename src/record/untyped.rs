@@ -16,7 +16,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use crate::dataset::parse_date;
 use crate::record::exact::{ExactDecoder, deeper, has_long_number};
 use crate::record::names::{stored_name, written_name};
-use crate::record::syntax::explain_syntax;
+use crate::record::syntax::{explain_content, explain_syntax};
 use crate::record::typed::DecodeError;
 
 /// Names that are compared one by one before a set of them is worth its memory.
@@ -94,7 +94,7 @@ impl UntypedDecoder {
             self.decode_plain(payload, writer)
         };
         decoded.map_err(|error| DecodeError {
-            reason: explain_syntax(payload).unwrap_or_else(|| error.to_string()),
+            reason: explain_syntax(payload).unwrap_or_else(|| explain_content(payload, &error)),
         })
     }
 

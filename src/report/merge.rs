@@ -27,7 +27,7 @@ pub enum MergeError {
         others: String,
     },
     /// Producers with different schedules.
-    #[error("`{path}` has another schedule than the other producer reports")]
+    #[error("the schedule of `{path}` differs from that of the other producer reports")]
     OtherSchedule { path: String },
     /// Two reports of one shard.
     #[error("`{path}` is a second report of shard {shard}/{shards}")]

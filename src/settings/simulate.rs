@@ -50,9 +50,9 @@ pub struct SimulateSettings {
     pub store: StoreChoice,
     /// Port of the embedded store; 0 uses a free port.
     pub store_port: u16,
-    /// Image of the broker in a container.
+    /// Image of the broker's container.
     pub redpanda_image: String,
-    /// Image of the store in a container.
+    /// Image of the store's container.
     pub mongo_image: String,
     /// Timeout for a container to become ready.
     #[serde(rename = "start_timeout_s", serialize_with = "seconds")]

@@ -38,7 +38,7 @@ pub enum Error {
     #[error("the checkpoint of `{topic}`/{partition} belongs to a newer owner")]
     Fenced { topic: String, partition: i32 },
     /// The store no longer has the checkpoint of an owned partition.
-    #[error("the checkpoint of `{topic}`/{partition} is gone from `{collection}`")]
+    #[error("the checkpoint of `{topic}`/{partition} is missing in `{collection}`")]
     CheckpointLost {
         topic: String,
         partition: i32,
@@ -54,7 +54,7 @@ impl Error {
             Self::Connect { source, .. } => Some(source.trouble().map_or(CONNECT, connect_hint)),
             Self::Command { source, .. } => source.trouble().and_then(command_hint),
             Self::CheckpointLost { .. } => Some(
-                "the store lost acknowledged writes, or somebody dropped the collection; start again with `--from earliest`, which stores nothing twice, or `--from latest`",
+                "the store lost acknowledged writes, or the collection was dropped; start again with `--from earliest`, which stores nothing twice, or `--from latest`",
             ),
             Self::Fenced { .. } => Some("stop this consumer: another one owns the partition now"),
             Self::NotPrimary => None,

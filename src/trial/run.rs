@@ -126,6 +126,8 @@ impl Testbed {
         let consumer = external.map(|parts| Consumer::new(settings, context, &self.servers, parts));
         let observer = Arc::new(CpuAtAudit::new(run.observer, context.clock));
         let watching = self.servers.watch_space(run.warn.0);
+        let terminated = &context.terminated_servers;
+        let watching_file_sizes = self.servers.watch_file_sizes(terminated);
         let running = Box::pin(run_on(
             &mut self.servers,
             context,
@@ -142,6 +144,7 @@ impl Testbed {
             tokio::select! {
                 outcome = running => outcome,
                 () = watching => unreachable!("the watch never ends"),
+                () = watching_file_sizes => unreachable!("the watch never ends"),
             }
         });
         if let Some(faults) = &self.faults {

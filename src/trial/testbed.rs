@@ -125,7 +125,8 @@ impl Testbed {
         let stopping = Box::pin(self.servers.stop(settings.keep, terminal));
         let stopping = interrupt.stop_over.run_until_cancelled(stopping);
         self.runtimes.block_on(stopping).unwrap_or_else(|| {
-            terminal.say("warning: the servers did not stop in time; `convoy clean` removes what is left of them");
+            terminal
+                .say("warning: the servers did not stop in time; `convoy clean` removes the rest");
             Ok(())
         })
     }

@@ -49,7 +49,7 @@ fn dataset_errors_name_file_line_and_byte() {
 
     error: `rows.csv`, line 3, byte 19: expected 2 fields as in the header, found 1
 
-    hint: check whether a field with a delimiter is not quoted, or pass `--on-bad-row skip`
+    hint: check whether the row is incomplete or a footer, or pass `--on-bad-row skip`
 
     error: `rows.csv`, line 2, byte 17: the row is not valid UTF-8
 

@@ -85,8 +85,23 @@ impl Place {
     }
 
     pub fn convoy(&self, line: &str) -> Outcome {
-        let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_convoy"))
-            .args(line.split_whitespace())
+        self.convoy_words(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// Runs convoy with arguments that may contain blanks.
+    pub fn convoy_words(&self, arguments: &[&str]) -> Outcome {
+        self.run(env!("CARGO_BIN_EXE_convoy"), arguments)
+    }
+
+    /// Runs convoy in a shell, after a command that limits it.
+    pub fn convoy_within(&self, limit: &str, line: &str) -> Outcome {
+        let script = format!("{limit} && exec \"$0\" {line}");
+        self.run("/bin/sh", &["-c", &script, env!("CARGO_BIN_EXE_convoy")])
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Outcome {
+        let output = assert_cmd::Command::new(program)
+            .args(arguments)
             .current_dir(self.directory.path())
             .env_clear()
             .env("TMPDIR", self.temporary.path())

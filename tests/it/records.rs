@@ -97,3 +97,55 @@ fn first_bad_record_stops_a_consumer_that_is_told_so() {
     assert_eq!(stored, RECORDS - topic.bad, "{outcome}");
     assert_eq!(counter(&later, "dead_lettered"), topic.bad, "{outcome}");
 }
+
+/// A topic with more records than a consumer stores at once.
+struct LongTopic {
+    place: Place,
+    _up: Up,
+}
+
+/// Records in a [`LongTopic`], in one partition.
+const MANY: u64 = 20_000;
+
+impl LongTopic {
+    fn new() -> Self {
+        let up = Up::alone("");
+        let place = Place::with_rows().file(".env", &up.env);
+        let outcome = place.convoy(&format!(
+            "produce --dataset rows.csv --topic long --partitions 1 --vehicles 10 --rate max \
+             --records {MANY} --warmup 0s --progress never"
+        ));
+        assert_eq!(outcome.code, 0, "{outcome}");
+        Self { place, _up: up }
+    }
+}
+
+#[test]
+fn a_consumer_tells_of_unread_records_and_fails_if_it_was_to_read_all() {
+    let topic = LongTopic::new();
+    for (group, options) in [
+        ("all", "--idle 1s"),
+        ("some", "--idle 10m --records 1"),
+        ("short", "--duration 1ms"),
+        ("late", "--idle 10m --duration 1ms"),
+    ] {
+        let outcome = topic.place.convoy(&format!(
+            "consume --topic long --group {group} --collection {group} --batch-records 10 \
+             --progress never --format json {options}"
+        ));
+        let report: Value = serde_json::from_str(&outcome.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {outcome}"));
+        // How much is read in the time depends on the machine.
+        let unread = MANY - counter(&report, "stored");
+        let told = outcome.stderr.contains("unread")
+            || outcome
+                .stderr
+                .contains("records of the owned partitions are not stored");
+        let fails = group == "late" && told;
+        assert_eq!(outcome.code, i32::from(fails), "{options}: {outcome}");
+        assert!(!told || unread > 0, "{options}: {outcome}");
+        if group == "all" {
+            assert_eq!(unread, 0, "{options}: {outcome}");
+        }
+    }
+}

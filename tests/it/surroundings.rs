@@ -323,3 +323,94 @@ fn doctor_answers_as_simulate_ends() {
         }
     });
 }
+
+/// Files `.env` of other projects, with what is in them.
+const ENV_FILES: [(&str, &str); 9] = [
+    ("blanks without quotes", "SECRET=a b c\n"),
+    ("a byte order mark", "\u{feff}NAME=value\n"),
+    ("export, as in a shell", "export NAME=value\n"),
+    ("a comment after a value", "NAME=value # why\n"),
+    ("YAML", "name: value\nlist:\n  - one\n"),
+    ("an open quote", "NAME='value\nOTHER=1\n"),
+    ("a command", "source other.env\n"),
+    ("a name with a dash", "MY-NAME=value\n"),
+    ("a variable of the shell", "NAME=${OTHER:-$(whoami)}\n"),
+];
+
+#[test]
+fn env_files_of_other_projects_stop_no_command() {
+    for (what, content) in ENV_FILES {
+        let place = Place::with_rows().file(".env", format!("{content}PASSWORD=sentinel 1\n"));
+        for line in [
+            "--version",
+            "clean --dry-run",
+            "dataset inspect rows.csv",
+            "dataset schema rows.csv",
+            "report show --help",
+            "simulate --dataset rows.csv --records 1 --warmup 0s --sink null --progress never",
+        ] {
+            let outcome = place.convoy(line);
+            assert_eq!(outcome.code, 0, "{what}: {line}: {outcome}");
+            assert!(
+                !outcome.stderr.contains("sentinel"),
+                "{what}: {line}: {outcome}"
+            );
+        }
+    }
+}
+
+/// Names of files that people have, and their topics.
+const FILE_NAMES: [(&str, &str); 8] = [
+    ("trips.csv", "trips"),
+    ("track log (1).csv", "track-log-1"),
+    ("trips.2024.csv", "trips.2024"),
+    ("trips.csv.gz.csv", "trips.csv.gz"),
+    ("trips", "trips"),
+    ("trips.txt", "trips"),
+    ("Zürich.csv", "Z-rich"),
+    ("a:b*c?.tsv", "a-b-c"),
+];
+
+#[test]
+fn any_file_name_makes_a_topic() {
+    for (name, topic) in FILE_NAMES {
+        let place = Place::empty().file(name, "a,b\n1,2\n");
+        let outcome = place.convoy_words(&["dataset", "inspect", "--json", name]);
+        assert_eq!(outcome.code, 0, "{name}: {outcome}");
+        let found: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!(found["datasets"][0]["topic"], topic, "{name}: {outcome}");
+    }
+}
+
+#[test]
+fn a_limit_on_file_sizes_ends_a_run_in_order() {
+    let place = Place::empty().variable("DOCKER_HOST", NO_ENGINE);
+    // 1 MB, in blocks of 512 bytes; the readings have 2.3 kB each.
+    let outcome = place.convoy_within(
+        "ulimit -f 2048",
+        "simulate --vehicles 100 --rate 50 --duration 2m --warmup 0s --progress never",
+    );
+    assert_eq!(outcome.code, 3, "{outcome}");
+    let told = [
+        "warning: this process may write files of up to 1.0 MB",
+        "a write would exceed the limit on file sizes of 1048576 bytes",
+        "hint: raise the limit with `ulimit -f unlimited`",
+    ];
+    for line in told {
+        assert!(outcome.stderr.contains(line), "{line}: {outcome}");
+    }
+    assert!(outcome.stdout.contains("emitted "), "{outcome}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_on_stdout() {
+    let place = Place::with_rows();
+    let line = "simulate --dataset rows.csv --records all --warmup 0s --rate max --sink null \
+                --progress never";
+    // 2 kB are enough for no report.
+    let outcome = place.convoy_within("ulimit -f 4", line);
+    assert_eq!(outcome.code, 3, "{outcome}");
+    assert!(outcome.stdout.contains("emitted "), "{outcome}");
+    assert!(outcome.stderr.contains("File too large"), "{outcome}");
+    assert!(outcome.stderr.contains("hint: "), "{outcome}");
+}

@@ -27,6 +27,9 @@ use crate::broker::group::requests::{
 use crate::broker::remedy::{GroupStep, Remedy};
 use crate::broker::wire::Response;
 
+/// Lowest session timeout that brokers allow by default (`group.min.session.timeout.ms`).
+pub const LOWEST_SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+
 /// Settings of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberSettings {
@@ -87,20 +90,43 @@ impl Connector {
     }
 }
 
+/// Returns whether the broker refused a request with this error code.
+fn refused_with<T>(answer: &Result<T, Error>, code: ResponseError) -> bool {
+    let refused = answer.as_ref().err().and_then(Error::code);
+    refused == Some(code.into())
+}
+
 impl GroupMember {
     /// Joins the group, or joins it again, with the partitions that this member has not given up.
     ///
     /// Waits until the other members have joined, at most for the rebalance timeout.
     pub async fn join(&mut self, owned: &Partitions) -> Result<Joined, Error> {
-        let answer = match self.join_once(owned).await {
-            Err(error) if error.code() == Some(ResponseError::MemberIdRequired.into()) => {
-                self.join_once(owned).await
-            }
-            answer => answer,
-        };
+        let mut answer = self.join_once(owned).await;
+        if refused_with(&answer, ResponseError::InvalidSessionTimeout)
+            && self.raise_session_timeout()
+        {
+            answer = self.join_once(owned).await;
+        }
+        if refused_with(&answer, ResponseError::MemberIdRequired) {
+            answer = self.join_once(owned).await;
+        }
         let answer = answer.map_err(|error| self.react(error))?;
         let synced = self.sync(answer).await;
         synced.map_err(|error| self.react(error))
+    }
+
+    /// Takes the lowest session timeout that brokers allow by default. Returns false if it is not lower
+    /// now.
+    fn raise_session_timeout(&mut self) -> bool {
+        let lower = self.settings.session_timeout < LOWEST_SESSION_TIMEOUT;
+        if lower {
+            tracing::warn!(
+                "the broker refused a session timeout of {:?}: using {LOWEST_SESSION_TIMEOUT:?}",
+                self.settings.session_timeout
+            );
+            self.settings.session_timeout = LOWEST_SESSION_TIMEOUT;
+        }
+        lower
     }
 
     /// Sends a heartbeat.

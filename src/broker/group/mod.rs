@@ -28,6 +28,6 @@ mod requests;
 mod tests;
 
 pub use coordinator::Coordinator;
-pub use member::{GroupMember, Joined, MemberSettings};
+pub use member::{GroupMember, Joined, LOWEST_SESSION_TIMEOUT, MemberSettings};
 pub use offsets::{Committed, MemberDescription, Offsets};
 pub use protocol::Partitions;

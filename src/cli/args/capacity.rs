@@ -42,7 +42,7 @@ pub struct CapacityArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Search")]
 pub struct SearchArgs {
-    /// Time for all trials; starting and stopping servers comes on top.
+    /// Time for all trials; starting and stopping servers takes additional time.
     #[arg(long, value_name = "TIME", default_value = "5m")]
     #[arg(value_parser = parse::span)]
     pub budget: Duration,

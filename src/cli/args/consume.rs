@@ -190,7 +190,7 @@ pub struct RecordArgs {
     #[arg(action = clap::ArgAction::Set, hide_default_value = true)]
     pub extended_json: bool,
 
-    /// A record that cannot be stored becomes a `dead-letter`, or the process will `stop`.
+    /// Action for a record that cannot be stored: `dead-letter` (set it aside) or `stop`.
     #[arg(
         long,
         value_name = "ACTION",

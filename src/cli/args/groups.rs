@@ -94,7 +94,7 @@ pub struct LoadArgs {
     reason = "the fields are named as their options"
 )]
 pub struct TimeoutArgs {
-    /// Timeout of one request to the broker; convoy retries the request after it.
+    /// Timeout of one request to the broker; then convoy retries it.
     #[arg(
         long,
         value_name = "TIME",

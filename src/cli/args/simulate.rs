@@ -46,7 +46,7 @@ names are used only with `--backend external`.
 
 Credentials come from environment variables only: CONVOY_BROKER_USERNAME and
 CONVOY_BROKER_PASSWORD, CONVOY_REGISTRY_URL, CONVOY_REGISTRY_USERNAME and
-CONVOY_REGISTRY_PASSWORD. The URI of the store holds its own.";
+CONVOY_REGISTRY_PASSWORD. Those of the store are part of its URI.";
 
 /// Options as clap parses them.
 #[derive(Args)]
@@ -180,11 +180,11 @@ pub struct ServerArgs {
     #[arg(value_parser = parse::port)]
     pub store_port: Option<u16>,
 
-    /// Image of the broker in a container.
+    /// Image of the broker's container.
     #[arg(long, value_name = "IMAGE", default_value = broker::container::IMAGE, hide_short_help = true)]
     pub redpanda_image: String,
 
-    /// Image of the store in a container.
+    /// Image of the store's container.
     #[arg(long, value_name = "IMAGE", default_value = store::container::IMAGE, hide_short_help = true)]
     pub mongo_image: String,
 

@@ -51,7 +51,7 @@ pub struct VariedArgs {
     #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
     pub repeats: u32,
 
-    /// Time for all trials; starting and stopping servers comes on top.
+    /// Time for all trials; starting and stopping servers takes additional time.
     #[arg(long, value_name = "TIME", default_value = "15m")]
     #[arg(value_parser = parse::span)]
     pub budget: Duration,

@@ -33,15 +33,16 @@ Examples:
     $ convoy up > .env
   Keep the data and the password, and use free ports:
     $ convoy up --data-dir data --broker-port 0 --registry-port 0 --store-port 0
-  Start after a damaged file stopped the start, without what is lost:
+  Repair a damaged data directory and start; print what was lost:
     $ convoy up --data-dir data --repair > .env
   Serve programs that use `SASL_SSL`, such as programs for Confluent Cloud:
     $ convoy up --tls > .env
-  Behave as a cluster on which topics are created by hand, and groups wait for their members:
+  Act like a cluster where topics are created by hand and new groups wait for members:
     $ convoy up --auto-create false --partitions 6 --join-delay 3s > .env
 
-COMMAND gets the variables of the `.env`, and stdout is its own. Signals reach both; a command that
-a signal ended gives 128 plus its number, one that ran longer than the timeout gives 124.
+COMMAND gets the variables of the `.env`; convoy itself prints nothing on stdout then. Signals go to
+both. The exit code is that of COMMAND: 128 plus the signal's number if a signal ended it, and 124 if
+it ran longer than `--timeout`.
 
 All three servers require the user and the password of the `.env`. The password is the value of
 CONVOY_PASSWORD, else the one stored in the data directory, else a random one. Without
@@ -84,12 +85,12 @@ pub struct UpArgs {
     #[arg(value_parser = parse::advertised)]
     pub advertise: Option<Advertised>,
 
-    /// Data directory of the servers, as of `simulate` [default: a temporary directory].
+    /// Data directory of the servers, the same as that of `simulate` [default: a temporary directory].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// Repair a damaged data directory first: keep what is whole, put the rest into `damaged`
-    /// folders, and say what was lost.
+    /// Repair a damaged data directory first: keep all undamaged data, move the rest into `damaged`
+    /// folders, and print what was lost.
     #[arg(long, requires = "data_dir", hide_short_help = true)]
     pub repair: bool,
 
@@ -106,12 +107,12 @@ pub struct UpArgs {
     #[arg(long)]
     pub tls: bool,
 
-    /// Partitions of topics that are created without a number of partitions.
+    /// Partitions of a new topic, if its client does not say how many.
     #[arg(long, value_name = "N", default_value = "1", hide_short_help = true)]
     #[arg(value_parser = parse::count::<u16>, allow_negative_numbers = true)]
     pub partitions: u16,
 
-    /// Create topics that clients use and that do not exist: `true` or `false`.
+    /// Create a missing topic when a client uses it: `true` or `false`.
     #[arg(long, value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     #[arg(hide_short_help = true)]
     pub auto_create: bool,

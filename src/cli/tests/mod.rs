@@ -1,6 +1,7 @@
 //! Goal: each source sets the options that it should, and each error names the source.
 //! Method: whole command lines with a given environment; nothing is read from the machine.
 
+mod reading;
 mod surroundings;
 
 use std::ffi::OsString;
@@ -552,7 +553,7 @@ fn errors_about_other_sources_name_the_source() {
 
     error: unknown key `xyz` in the scenario `scenario.toml`
 
-    hint: use the options of `convoy simulate --help` without their dashes
+    hint: write options of `convoy simulate --help` without the leading `--`
 
     error: `vehicles` in the scenario `scenario.toml` is not a single value
 

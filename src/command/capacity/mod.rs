@@ -20,7 +20,7 @@ use crate::trial::{NoDisplay, Rows, StopRule, Tell, Testbed, Trial};
 
 /// Message when the user interrupts.
 const INTERRUPTED: &str =
-    "interrupted: ending the trial, then writing what is known; interrupt again to abort";
+    "interrupted: ending the trial, then writing the results so far; interrupt again to abort";
 
 /// Trials that do not count because the hypervisor took CPU time; then all of them count.
 const MOST_UNCOUNTED: usize = 3;

@@ -31,6 +31,7 @@ pub(super) fn build_case(run_id: &str, producers: &[&Produced]) -> Result<Case, 
         ledger: merged,
         schedules,
         after_checkpoints: 0,
+        acknowledged: None,
         visited: Arc::default(),
     })
 }

@@ -165,7 +165,7 @@ fn audit(
         let connection = connection.map_err(pipeline::Error::Store)?;
         let documents = connection.documents(&collection);
         let letters = connection.documents(&dead_letter_collection(&collection));
-        verdict(case, &documents, &letters, hashes, None).await
+        verdict(case, &documents, &letters, hashes, None, None).await
     });
     Ok(Audited {
         verdict: audited?,

@@ -276,7 +276,10 @@ impl fmt::Display for CellAt {
         if let Some(file) = &self.file {
             write!(out, "`{file}` ")?;
         }
-        write!(out, "line {} `{}`", self.line, self.value.escape_debug())
+        let value = self.value.escape_debug().to_string();
+        // Quotes are as in the file.
+        let value = value.replace("\\\"", "\"").replace("\\'", "'");
+        write!(out, "line {} `{value}`", self.line)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::dataset::columns::cell::Class;
 use crate::dataset::columns::evidence::{CellAt, Evidence, NUMBERS, Remembered};
-use crate::dataset::columns::number::{DecimalPoint, Obstacle, obstacle};
+use crate::dataset::columns::number::{DecimalPoint, Obstacle, has_thousands, obstacle};
 use crate::dataset::schema::ColumnType;
 use crate::text::quantity::plural;
 
@@ -162,9 +162,13 @@ impl Notes<'_> {
         let cells = self.evidence.cells(odd);
         let obstacles = || cells.iter().map(|cell| obstacle(&cell.value));
         if self.point == DecimalPoint::Point && obstacles().any(|it| it == Some(Obstacle::Comma)) {
-            return Some("pass `--decimal-comma` if `1,5` is a decimal".to_owned());
+            // `--decimal-comma` would make 1.234 of 1,234.
+            let thousands = cells.iter().all(|cell| has_thousands(&cell.value));
+            return (!thousands).then(|| "pass `--decimal-comma` if `1,5` is a decimal".to_owned());
         }
-        let reads_as_number = |it: Option<Obstacle>| it.is_some_and(|it| it != Obstacle::NotFinite);
+        let marks_missing = [Obstacle::NotFinite, Obstacle::SpreadsheetError];
+        let reads_as_number =
+            |it: Option<Obstacle>| it.is_some_and(|it| !marks_missing.contains(&it));
         if obstacles().any(reads_as_number) {
             return None;
         }
@@ -253,6 +257,8 @@ mod tests {
             &["+5", "7"],
             &["1_000", "2_000"],
             &["1,5", "2,25"],
+            &["1,234", "5,678,901"],
+            &["1", "2", "#DIV/0!"],
             &["2024-05-01", "2024-05-02", "soon"],
             &["2024-05-01T10:00:00.123456Z"],
             &["2024-05-01 10:00:00"],
@@ -270,6 +276,8 @@ mod tests {
         column `a` is text, because 1 of 2 values is not a plain number (a plus sign): line 2 `+5`
         column `a` is text, because 2 of 2 values are not a plain number (a separator between digits): line 2 `1_000`, line 3 `2_000`
         column `a` is text, because 2 of 2 values are not a plain number (a comma): line 2 `1,5`, line 3 `2,25` (pass `--decimal-comma` if `1,5` is a decimal)
+        column `a` is text, because 2 of 2 values are not a plain number (a comma): line 2 `1,234`, line 3 `5,678,901`
+        column `a` is text, because 1 of 3 values is not a plain number (an error of a spreadsheet): line 4 `#DIV/0!` (pass `--null-values ',#DIV/0!'` if the value is missing there)
         column `a` is text, because 1 of 3 values is not an ISO 8601 date: line 4 `soon` (pass `--null-values ',soon'` if the value is missing there)
         column `a` is text, because 1 of 1 value is finer than the milliseconds of a date: line 2 `2024-05-01T10:00:00.123456Z`
         column `a` has 1 time without a zone, read as UTC

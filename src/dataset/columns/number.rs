@@ -159,8 +159,28 @@ fn significant(text: &str) -> (impl Iterator<Item = u8>, usize) {
     (digits, count)
 }
 
+/// Values of cells that a spreadsheet could not compute. `#N/A` is a usual mark of a missing value.
+const SPREADSHEET_ERRORS: [&str; 7] = [
+    "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!", "#N/A",
+];
+
+/// Returns whether a text is an integer with a comma between each three digits: `1,234`.
+pub fn has_thousands(text: &str) -> bool {
+    let mut groups = text.strip_prefix('-').unwrap_or(text).split(',');
+    let digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+    let first = groups.next().unwrap_or_default();
+    let mut rest = groups.peekable();
+    (1..=3).contains(&first.len())
+        && digits(first)
+        && rest.peek().is_some()
+        && rest.all(|group| group.len() == 3 && digits(group))
+}
+
 /// Returns why a text that resembles a number is not one.
 pub fn obstacle(text: &str) -> Option<Obstacle> {
+    if SPREADSHEET_ERRORS.contains(&text) {
+        return Some(Obstacle::SpreadsheetError);
+    }
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let is = |word: &str| unsigned.eq_ignore_ascii_case(word);
     if is("inf") || is("infinity") || is("nan") {
@@ -215,6 +235,8 @@ pub enum Obstacle {
     Separator,
     /// `0x1F`
     Hexadecimal,
+    /// `#DIV/0!`
+    SpreadsheetError,
 }
 
 impl Obstacle {
@@ -233,6 +255,7 @@ impl Obstacle {
             Self::Comma => "a comma",
             Self::Separator => "a separator between digits",
             Self::Hexadecimal => "hexadecimal",
+            Self::SpreadsheetError => "an error of a spreadsheet",
         }
     }
 }

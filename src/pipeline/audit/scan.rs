@@ -11,6 +11,7 @@ use crate::fleet::{self, Reading, Readings};
 use crate::load::Rate;
 use crate::measure::Counter;
 use crate::pipeline::audit::accounting::{Accounting, Reason, scheduled};
+use crate::pipeline::audit::broker_logs::BrokerLogs;
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{Identity, identity};
 use crate::pipeline::error::Error;
@@ -36,6 +37,8 @@ pub struct Case {
     pub schedules: Vec<EmittedSchedule>,
     /// Records in the broker after the last checkpoints.
     pub after_checkpoints: u64,
+    /// Documents that the store acknowledged; `None` if it was another process that stored them.
+    pub acknowledged: Option<u64>,
     /// Documents read so far by the first pass.
     pub visited: Arc<Counter>,
 }
@@ -76,6 +79,7 @@ impl Case {
             ledger,
             schedules: vec![schedule],
             after_checkpoints: 0,
+            acknowledged: Some(context.counters.stored.get()),
             visited: Arc::default(),
         }
     }
@@ -110,12 +114,13 @@ impl EmittedSchedule {
 /// Scans every document of the run and returns what happened to every reading.
 ///
 /// `hashes` returns the hash of each row's payload, or `None` without the rows. It is called only if
-/// the sums differ.
+/// the sums differ. `logs` are read only if acknowledged readings seem to be missing.
 pub async fn verdict(
     case: &Case,
     documents: &Documents,
     dead_letters: &Documents,
     hashes: impl FnOnce() -> Result<Option<Vec<u64>>, Error>,
+    logs: Option<BrokerLogs>,
     mut accounting: Option<Accounting<'_>>,
 ) -> Result<Verdict, Error> {
     let filter = doc! { "_convoy.run": &case.run_id };
@@ -142,8 +147,14 @@ pub async fn verdict(
     let mut verdict = Verdict::new(&case.ledger, &first_pass, all, strays);
     if !first_pass.agrees_with(&case.ledger) {
         let hashes = hashes()?;
-        let second = second_pass(case, documents, hashes.as_deref(), accounting.as_ref()).await?;
+        let mut second =
+            second_pass(case, documents, hashes.as_deref(), accounting.as_ref()).await?;
         verdict.apply_second_pass(&case.ledger, &second, case.after_checkpoints);
+        if let Some(logs) = logs.filter(|_| verdict.missing > 0)
+            && let Some(waiting) = waiting_in(logs, case, &mut second, letters.keys()).await
+        {
+            verdict.apply_second_pass(&case.ledger, &second, waiting);
+        }
     }
     if let Some(accounting) = accounting {
         verdict.faults = accounting.accounts(&case.ledger, verdict.reordered, &letters);
@@ -203,6 +214,28 @@ async fn dead_letters_only(
         }
     }
     Ok(letters)
+}
+
+/// Returns the number of readings that are in the broker and were never stored; `None` if the broker
+/// could not be read.
+///
+/// Documents that the store acknowledged and lost are missing, also if their records are still there.
+async fn waiting_in(
+    logs: BrokerLogs,
+    case: &Case,
+    second: &mut SecondPass,
+    letters: impl Iterator<Item = &Identity>,
+) -> Option<u64> {
+    for letter in letters {
+        if let Identity::Reading(vehicle, sequence) = letter {
+            second.explain(*vehicle, *sequence);
+        }
+    }
+    let lost_by_store = case.acknowledged?.saturating_sub(second.stored);
+    let mut found: u64 = 0;
+    let visit = |vehicle, sequence| found += u64::from(second.explain(vehicle, sequence));
+    let complete = logs.read(visit).await;
+    complete.then(|| found.saturating_sub(lost_by_store))
 }
 
 /// Returns whether a dead letter is not a reading of this run.

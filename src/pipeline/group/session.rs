@@ -15,7 +15,9 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{self, Connector, Isolation, MemberSettings, PartitionReader};
+use crate::broker::{
+    self, Connector, Isolation, LOWEST_SESSION_TIMEOUT, MemberSettings, PartitionReader,
+};
 use crate::cause::chain;
 use crate::measure::{Recorder, nanos};
 use crate::pipeline::context::Context;
@@ -454,7 +456,8 @@ impl Session {
         if let Some(limit) = self.length.idle {
             let due = since.saturating_add(nanos(limit));
             if due <= now && context.lag.is_exhausted_since(due) {
-                let evicted = due.saturating_add(nanos(self.timing.session_timeout));
+                let session_timeout = self.timing.session_timeout.max(LOWEST_SESSION_TIMEOUT);
+                let evicted = due.saturating_add(nanos(session_timeout));
                 let over = self.standing.alone || evicted <= now;
                 if over || others.have_read_all(self.others_unread()) {
                     return Some(Ending::Idle);

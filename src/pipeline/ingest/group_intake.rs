@@ -13,7 +13,7 @@ use crate::pipeline::error::Error;
 use crate::pipeline::ingest::intake::{
     DOCUMENT_OVERHEAD, Enveloped, Intake, Ready, rejection, to_document, value,
 };
-use crate::pipeline::ingest::schemas::{SchemaCheck, Schemas};
+use crate::pipeline::ingest::schemas::{SchemaCheck, SchemaRejection, Schemas};
 use crate::pipeline::ingest::stopwatch::Sample;
 use crate::pipeline::settings::StorageSettings;
 use crate::pipeline::topic_partition::TopicPartition;
@@ -159,8 +159,11 @@ impl GroupIntake {
             return Ok(());
         }
         if let Some(schemas) = &mut self.schemas {
-            let result = schemas.result(offset);
-            return result.map_err(|reason| explain_syntax(payload).unwrap_or(reason));
+            return schemas.result(offset).map_err(|rejection| match rejection {
+                SchemaRejection::Schema(reason) => reason,
+                // A payload that is not JSON matches no schema.
+                SchemaRejection::Payload(reason) => explain_syntax(payload).unwrap_or(reason),
+            });
         }
         self.context.counters.schema_unchecked.add(1);
         Ok(())

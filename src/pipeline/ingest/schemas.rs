@@ -51,7 +51,7 @@ pub struct SchemaCheck {
     schemas: Arc<Schemas>,
     loaded: Cache,
     /// Reasons of rejected payloads of the current fetch, by offset.
-    rejected: BTreeMap<i64, String>,
+    rejected: BTreeMap<i64, SchemaRejection>,
 }
 
 type Cache = BTreeMap<u32, Arc<Answer>>;
@@ -65,6 +65,15 @@ enum Answer {
     Unusable(String),
     /// No schema. Ask again after this time, nanoseconds on the process's clock.
     Unknown { until: u64 },
+}
+
+/// Why a payload was not accepted.
+#[derive(Debug)]
+pub enum SchemaRejection {
+    /// There is no schema to check it with.
+    Schema(String),
+    /// It does not match its schema, or could not be checked in time.
+    Payload(String),
 }
 
 impl Schemas {
@@ -229,15 +238,18 @@ impl SchemaCheck {
                     format!("schema {id} is not in the registry")
                 }
             };
-            self.rejected.insert(offset, why);
+            self.rejected.insert(offset, SchemaRejection::Schema(why));
         }
         if !checks.is_empty() {
-            self.rejected.extend(self.schemas.checks.run(checks).await);
+            let rejected = self.schemas.checks.run(checks).await.into_iter();
+            let rejected =
+                rejected.map(|(offset, reason)| (offset, SchemaRejection::Payload(reason)));
+            self.rejected.extend(rejected);
         }
     }
 
     /// Returns whether the payload at an offset was accepted by [`Self::validate`].
-    pub fn result(&mut self, offset: i64) -> Result<(), String> {
+    pub fn result(&mut self, offset: i64) -> Result<(), SchemaRejection> {
         self.rejected.remove(&offset).map_or(Ok(()), Err)
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::audit::Verdict;
 use crate::measure::{Interval, Outage, Recording};
-use crate::pipeline::audit::{Accounting, Case, count_repetitions, verdict};
+use crate::pipeline::audit::{Accounting, BrokerLogs, Case, count_repetitions, verdict};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::external::Collected;
 use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::run::parts::{Endpoints, Roles, SimulationSettings};
-use crate::pipeline::run::prepare::prepare;
+use crate::pipeline::run::prepare::{connector, partition_reader, prepare};
 use crate::pipeline::run::progress::{INTERVAL, Observer, Phase};
 use crate::pipeline::run::tasks::Tasks;
 use crate::store::Checkouts;
@@ -85,9 +85,10 @@ pub async fn run(
             .store
             .documents(&settings.storage.dead_letter_collection()),
     );
+    let logs = Some(broker_logs(&context, &endpoints, &interrupt));
     let auditing = Box::pin(async {
         let accounting = Accounting::new(&context, emission)?;
-        let audit = verdict(&case, &documents, &dead_letters, hashes, accounting);
+        let audit = verdict(&case, &documents, &dead_letters, hashes, logs, accounting);
         let stored = context.counters.stored.get();
         let tell = || observer.audited(case.visited.get(), stored);
         telling(tell, Box::pin(audit)).await
@@ -116,6 +117,17 @@ pub async fn run(
     })
 }
 
+/// Returns readers of the run's logs, for readings without a document.
+fn broker_logs(context: &Context, endpoints: &Endpoints, interrupt: &Interrupt) -> BrokerLogs {
+    let connector = connector(context, &endpoints.broker);
+    let reader = |partition| partition_reader(context, &connector, partition);
+    BrokerLogs {
+        run: context.run,
+        partitions: context.partitions().map(reader).collect(),
+        interrupted: interrupt.requested.clone(),
+    }
+}
+
 /// Separates what an audit found from why the run failed; the failure of the run comes first.
 pub fn end_of_audit<T>(
     audited: Result<T, Error>,
@@ -124,7 +136,7 @@ pub fn end_of_audit<T>(
     interrupt: &Interrupt,
 ) -> (Option<T>, Option<Error>) {
     let terminated = context.terminated_servers.take_reason();
-    let failed = terminated.map(Error::ServerEnded).or(failure);
+    let failed = terminated.or(failure);
     match audited {
         Ok(found) => (Some(found), failed),
         Err(Error::Interrupted) => (None, failed),

@@ -1,17 +1,21 @@
 //! A broker that loses acknowledged records, or holds records that no consumer can read: the run must
 //! report it and never skip a record silently.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bson::doc;
 use convoy_kafka_server::protocol::{HEADER_BYTES, Header};
 use convoy_kafka_server::{Fault, FaultHook, Moment};
 use rskafka::client::partition::UnknownTopicHandling;
 use rskafka::client::{Client, ClientBuilder};
 
 use crate::pipeline::tests::*;
+use crate::record::DocumentId;
+use crate::store::Connection;
 
 /// Rejects fetches while it holds.
 #[derive(Debug)]
@@ -107,7 +111,34 @@ async fn records_truncated_after_fetch_are_reported() {
         outcome.failure
     );
     assert!(!verdict.clean(), "{verdict:?}");
+    // Readings that are in the broker may be undelivered; only what is nowhere is missing.
+    let mut there = stored(&place).await;
+    for (vehicle, sequence, _payload) in place.log().await.into_iter().flatten() {
+        there.insert((vehicle, sequence));
+    }
+    let nowhere = verdict.emitted - there.len() as u64;
+    assert_eq!(verdict.missing, nowhere, "{verdict:?}");
+    assert_eq!(
+        verdict.stored + verdict.missing + verdict.undelivered,
+        verdict.emitted,
+        "{verdict:?}"
+    );
     place.close().await;
+}
+
+/// Returns vehicle and sequence of each document.
+async fn stored(place: &Place) -> BTreeSet<(u32, u64)> {
+    let uri = SecretUri::new(place.store.uri());
+    let connection = Connection::open(&uri, "convoy", 1).await.unwrap();
+    let mut found = BTreeSet::new();
+    let visit = |document: &bson::RawDocument| {
+        let id = document.get_binary("_id").unwrap().bytes;
+        let id = DocumentId::from_bytes(id.try_into().unwrap()).unwrap();
+        found.insert((id.vehicle(), id.sequence()));
+    };
+    let documents = connection.documents("sensor");
+    documents.scan(doc! {}, visit).await.unwrap();
+    found
 }
 
 /// Row 7 of the fault matrix.

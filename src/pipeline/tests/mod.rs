@@ -10,6 +10,7 @@ mod dead_letters;
 mod dirty_data;
 mod faults;
 mod foreign_logs;
+mod foreign_records;
 mod losses;
 mod mutations;
 mod outages;

@@ -183,10 +183,12 @@ async fn terminated_server_ends_retries() {
     let watching = async {
         let terminated = &context.terminated_servers;
         terminated.request_failed().await;
-        terminated.report(crate::containers::container::Error::EndedInUse {
-            image: "mongo".to_owned(),
-            log: "killed".to_owned(),
-        });
+        terminated.report(Error::ServerEnded(
+            crate::containers::container::Error::EndedInUse {
+                image: "mongo".to_owned(),
+                log: "killed".to_owned(),
+            },
+        ));
     };
     let started = context.clock.now();
     let (outcome, ()) = tokio::join!(place.run(&context), watching);

@@ -23,7 +23,7 @@ use crate::store::{Connection, Documents};
 /// Short intervals.
 pub const TIMING: Timing = Timing {
     heartbeat: Duration::from_millis(50),
-    session_timeout: Duration::from_secs(5),
+    session_timeout: Duration::from_secs(6),
     rebalance_timeout: Duration::from_secs(20),
 };
 
@@ -58,13 +58,13 @@ fn member_with(name: &str, group: &str, change: impl FnOnce(&mut Parts)) -> Memb
 }
 
 impl Place {
-    async fn collection(&self, name: &str) -> Documents {
+    pub async fn collection(&self, name: &str) -> Documents {
         let uri = self.endpoints().store;
         let connection = Connection::open(&uri, "convoy", 1).await.unwrap();
         connection.documents(name)
     }
 
-    async fn documents(&self, filter: Document) -> Vec<Document> {
+    pub async fn documents(&self, filter: Document) -> Vec<Document> {
         let mut documents = Vec::new();
         let visit = |document: &bson::RawDocument| {
             let document = RawDocumentBuf::from_bytes(document.as_bytes().to_vec()).unwrap();
@@ -76,7 +76,7 @@ impl Place {
     }
 
     /// Consumes until nothing has arrived for a while.
-    async fn consume(&self, member: &Member) -> Consumed {
+    pub async fn consume(&self, member: &Member) -> Consumed {
         let length = Length {
             idle: Some(Duration::from_millis(600)),
             ..Length::default()
@@ -556,25 +556,26 @@ async fn audit_of_all_shards_finds_the_missing_document() {
         ledger,
         schedules: vec![one.1, other.1],
         after_checkpoints: 0,
+        acknowledged: None,
         visited: Arc::default(),
     };
     let documents = place.collection("sensor").await;
     let letters = place.collection("sensor_dead_letters").await;
     let workload = Parts::new(51).emission.workload;
     let hashes = || workload.payload_hashes().map(Some);
-    let found = verdict(&case, &documents, &letters, hashes, None)
+    let found = verdict(&case, &documents, &letters, hashes, None, None)
         .await
         .unwrap();
     assert!(found.clean(), "{found:?}");
 
     let lost = doc! { "_convoy.vehicle": 3, "_convoy.sequence": 1_i64 };
     documents.remove(lost).await.unwrap();
-    let found = verdict(&case, &documents, &letters, hashes, None)
+    let found = verdict(&case, &documents, &letters, hashes, None, None)
         .await
         .unwrap();
     assert_eq!((found.missing, found.stored), (1, RECORDS - 1), "{found:?}");
     assert_eq!((found.corrupt, found.duplicated), (0, 0), "{found:?}");
-    let found = verdict(&case, &documents, &letters, || Ok(None), None).await;
+    let found = verdict(&case, &documents, &letters, || Ok(None), None, None).await;
     assert_eq!(found.unwrap().missing, 1, "also without the rows");
     place.close().await;
 }
