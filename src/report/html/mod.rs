@@ -1,6 +1,6 @@
 //! HTML form, for people: one file, complete without scripts, styles and network.
 //!
-//! verdict · headline · findings · warnings · charts · stages · settings, machine and command · data
+//! verdict · headline · findings · warnings · charts · stages · slowest records · settings, machine and command · data
 
 mod charts;
 mod data;
@@ -8,6 +8,7 @@ mod figure;
 mod live;
 mod partitions;
 pub mod svg;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod wall;
@@ -56,6 +57,7 @@ pub fn write(report: &Report, history: &History, mut output: impl Write) -> io::
         warnings(report),
         figures(report, history),
         stage_table(report),
+        tail::section(report),
         faults(report),
         origin(report),
         data,
