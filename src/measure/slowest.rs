@@ -67,9 +67,8 @@ impl Slowest {
         self.records.push(record);
     }
 
-    /// Returns the number of records in the buffer; later ones follow behind it until a record was
-    /// added to a full buffer.
-    pub fn len(&self) -> usize {
+    /// Returns the position in the buffer of the next record.
+    pub fn position(&self) -> usize {
         self.records.len()
     }
 

@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn few_records_have_no_tail() {
-        assert_eq!(tail(&[record(1, 0, 0); 900], 1_900), None);
+        assert_eq!(tail(&vec![record(1, 0, 0); 900], 1_900), None);
         assert_eq!(tail(&[], 90_000), None);
     }
 

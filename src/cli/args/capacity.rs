@@ -52,7 +52,12 @@ pub struct SearchArgs {
 
     /// What is raised until it is too much: `vehicles`, or `rate`, the readings per second of a fleet
     /// of `--vehicles`.
-    #[arg(long, value_name = "WHAT", default_value = "vehicles")]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "vehicles",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::value::<Vary>)]
     pub vary: Vary,
 

@@ -62,7 +62,7 @@ impl Stopwatch {
         let mut recording = recorder.lock();
         recording.first_stored = recording.first_stored.or(Some(stored));
         let mut new = 0;
-        let mut unstamped = recording.slowest.len();
+        let mut unstamped = recording.slowest.position();
         let mut same_partition = Consecutive::default();
         for (index, sample) in samples.iter().enumerate() {
             if left_out(&index) {
@@ -73,7 +73,7 @@ impl Stopwatch {
                 if recording.slowest.is_full() {
                     self.stamp_acks(recording.slowest.since(unstamped));
                     recording.slowest.choose();
-                    unstamped = recording.slowest.len();
+                    unstamped = recording.slowest.position();
                 }
                 recording.slowest.add(slow_record(sample, stored));
             }

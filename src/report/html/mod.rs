@@ -3,6 +3,7 @@
 //! verdict · headline · findings · warnings · charts · stages · slowest records · settings, machine and command · data
 
 mod charts;
+mod columns;
 mod data;
 mod figure;
 mod live;
@@ -46,7 +47,9 @@ const STYLE: &str = include_str!("page.css");
 
 /// Writes a report with its charts.
 pub fn write(report: &Report, history: &History, mut output: impl Write) -> io::Result<()> {
-    let json = serde_json::to_vec(report)?;
+    let json = columns::pack(serde_json::to_value(report)?)
+        .to_string()
+        .into_bytes();
     let latencies = merged_log(report, history)?;
     let data = data::element(REPORT, &json)? + &data::element(LATENCIES, &latencies)?;
     let sections = [
@@ -83,7 +86,11 @@ pub fn is_page(file: &[u8]) -> bool {
 
 /// Returns the report in a page, as JSON.
 pub fn report_of(page: &[u8]) -> Option<io::Result<Vec<u8>>> {
-    data::find(std::str::from_utf8(page).ok()?, REPORT)
+    let json = data::find(std::str::from_utf8(page).ok()?, REPORT)?;
+    Some(json.and_then(|json| {
+        let packed = serde_json::from_slice(&json)?;
+        Ok(columns::unpack(packed).to_string().into_bytes())
+    }))
 }
 
 /// Returns the histograms in a page, as an interval log.

@@ -20,29 +20,34 @@ pub fn keys(bytes: &[u8]) -> Vec<Key> {
     let mut keys = Vec::new();
     let mut rest = bytes;
     while let [first, after @ ..] = rest {
-        rest = match (first, after) {
-            // Terminals in application mode send `O` instead of `[`.
-            (b'\x1b', [b'[' | b'O', code, after @ ..]) => {
-                match code {
-                    b'C' | b'B' => keys.push(Key::Next),
-                    b'D' | b'A' | b'Z' => keys.push(Key::Previous),
-                    _ => {}
-                }
-                after
-            }
-            _ => {
-                match first {
-                    b'1'..=b'9' => keys.push(Key::Number(usize::from(first - b'0'))),
-                    b'\t' => keys.push(Key::Next),
-                    b'?' | b'h' => keys.push(Key::Help),
-                    b'q' => keys.push(Key::Quit),
-                    _ => {}
-                }
-                after
-            }
-        };
+        // Terminals in application mode send `O` instead of `[`.
+        if let (b'\x1b', [b'[' | b'O', code, after @ ..]) = (first, after) {
+            keys.extend(arrow(*code));
+            rest = after;
+        } else {
+            keys.extend(character(*first));
+            rest = after;
+        }
     }
     keys
+}
+
+fn arrow(code: u8) -> Option<Key> {
+    match code {
+        b'C' | b'B' => Some(Key::Next),
+        b'D' | b'A' | b'Z' => Some(Key::Previous),
+        _ => None,
+    }
+}
+
+fn character(byte: u8) -> Option<Key> {
+    match byte {
+        b'1'..=b'9' => Some(Key::Number(usize::from(byte - b'0'))),
+        b'\t' => Some(Key::Next),
+        b'?' | b'h' => Some(Key::Help),
+        b'q' => Some(Key::Quit),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
