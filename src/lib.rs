@@ -15,7 +15,7 @@
 //!     program ─▶ cli, command, error, host, platform, settings, terminal, text
 //!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, report, settings, store, suggest, sweep, terminal, web
 //!     command ─▶ audit, broker, capacity, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, registry, report, run_id, settings, statistics, store, summary, sweep, terminal, text, trial, web
-//!    capacity ─▶ cause, measure, report, string_enum, text, trial
+//!    capacity ─▶ cause, load, measure, report, string_enum, text, trial
 //!       trial ─▶ broker, cause, error, faults, host, measure, pipeline, report, run_id, settings, store, summary, terminal
 //!     summary ─▶ audit, cause, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal, web
 //!      run_id ─▶ measure, report

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capacity::plan::amount;
 use crate::capacity::probe::{Binding, Goal, Probe, Purpose};
-use crate::capacity::search::{Ended, Search};
+use crate::capacity::search::{Ended, Search, rounded};
+use crate::load::Vary;
 use crate::report::Machine;
 use crate::text::quantity;
 
@@ -34,10 +36,14 @@ pub enum Boundary {
 pub struct Answer {
     /// Version of this form.
     pub format_version: u32,
+    /// What the numbers of vehicles are: vehicles, or readings per second of the whole fleet.
+    pub vary: Vary,
     /// The most vehicles that are published: a long trial with them held every goal.
     pub vehicles: Option<u32>,
     /// The limit that was found by shorter trials.
     pub limit_vehicles: Option<u32>,
+    /// Bounds of the limit at 95 %, from trials drawn again; absent if they do not tell.
+    pub limit_bounds: Option<[u32; 2]>,
     /// Whether a long trial at the limit held every goal; absent without such a trial.
     pub limit_held: Option<bool>,
     /// The fewest vehicles that are too many.
@@ -111,15 +117,17 @@ impl Answer {
         };
         Self {
             format_version: FORMAT_VERSION,
+            vary: plan.vary,
             vehicles: published(search.probes()).map(|probe| probe.vehicles),
             limit_vehicles: search
                 .limit()
                 .or_else(|| curve.feasible().map(|(load, _)| load)),
+            limit_bounds: search.bounds().map(|bounds| bounds.map(rounded)),
             limit_held: last_of(search.probes(), Purpose::ConfirmLimit).map(Probe::held),
             too_many_vehicles: too_many.map(|probe| probe.vehicles),
             missed: too_many.and_then(|probe| probe.missed),
             boundary,
-            binding: binding(search.probes(), too_many),
+            binding: binding(search.probes(), too_many, plan.vary),
             ended: search.ended().unwrap_or(Ended::Interrupted),
             max_end_to_end_p99_us: terms.max_end_to_end_p99_us,
             rate_per_second: plan.rate,
@@ -128,6 +136,19 @@ impl Answer {
             trials: search.probes().to_vec(),
             origin,
         }
+    }
+}
+
+impl Answer {
+    /// Returns whether the limit is only known from short trials, because the budget had no time to
+    /// confirm it.
+    pub fn is_bound(&self) -> bool {
+        let confirms =
+            |probe: &Probe| matches!(probe.purpose, Purpose::Confirm | Purpose::ConfirmLimit);
+        self.vehicles.is_none()
+            && self.limit_vehicles.is_some()
+            && self.ended == Ended::Budget
+            && !self.trials.iter().any(confirms)
     }
 }
 
@@ -158,7 +179,7 @@ fn lowest_missed(probes: &[Probe], limit: Option<u32>) -> Option<&Probe> {
 
 /// Returns what limits the pipeline. Below the limit the stages tell the cause: above it, records
 /// wait where the queue happens to be.
-fn binding(probes: &[Probe], too_many: Option<&Probe>) -> Option<Binding> {
+fn binding(probes: &[Probe], too_many: Option<&Probe>, vary: Vary) -> Option<Binding> {
     let held = |probe: &&Probe| probe.purpose != Purpose::Ceiling && probe.held();
     let below = published(probes).or_else(|| {
         let held = probes.iter().filter(held);
@@ -177,32 +198,32 @@ fn binding(probes: &[Probe], too_many: Option<&Probe>) -> Option<Binding> {
     }
     let late = too_many.filter(|it| it.missed == Some(Goal::PublishDelay) && !it.cpu_bound);
     if let Some(probe) = late {
-        return Some(generator(probe));
+        return Some(generator(probe, vary));
     }
     if let Some(probe) = too_many.filter(|probe| probe.cpu_bound) {
-        return Some(machine(probe));
+        return Some(machine(probe, vary));
     }
     specific(too_many).or(below)
 }
 
-fn generator(probe: &Probe) -> Binding {
+fn generator(probe: &Probe, vary: Vary) -> Binding {
     Binding {
         id: "generator".to_owned(),
         message: "convoy is the limit: readings are sent later than scheduled".to_owned(),
         evidence: format!(
-            "publish delay p99 {} with {} vehicles",
+            "publish delay p99 {} with {}",
             shown(probe.publish_delay_p99_us),
-            probe.vehicles
+            amount(vary, probe.vehicles)
         ),
         advice: Some("split the fleet with `convoy produce --shard`".to_owned()),
     }
 }
 
-fn machine(probe: &Probe) -> Binding {
+fn machine(probe: &Probe, vary: Vary) -> Binding {
     Binding {
         id: "machine".to_owned(),
         message: "the machine limits the run: this process uses nearly all of its cores".to_owned(),
-        evidence: format!("with {} vehicles", probe.vehicles),
+        evidence: format!("with {}", amount(vary, probe.vehicles)),
         advice: Some("run broker and store on other machines, or take more cores".to_owned()),
     }
 }

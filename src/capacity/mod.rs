@@ -20,6 +20,7 @@
 
 mod answer;
 mod assess;
+mod bootstrap;
 mod isotonic;
 mod page;
 mod plan;
@@ -33,7 +34,7 @@ mod text;
 pub use answer::{Answer, Origin, Terms};
 pub use assess::{Limits, assess, is_hopeless};
 pub use page::write as write_page;
-pub use plan::Plan;
+pub use plan::{Plan, amount};
 pub use probe::{Binding, Goal, Probe, Purpose};
 pub use search::{Ended, Search, Step};
 pub use text::{progress_line, write as write_text};

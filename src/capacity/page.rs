@@ -101,7 +101,7 @@ fn latency(answer: &Answer) -> Option<Figure> {
     Some((
         "Latency by load",
         "Each pair of points is one trial. Left of the shaded range every goal holds; right of it a goal is missed.",
-        chart.finish("End-to-end latency by number of vehicles"),
+        chart.finish("End-to-end latency by load"),
     ))
 }
 
@@ -127,12 +127,12 @@ fn throughput(answer: &Answer) -> Option<Figure> {
     Some((
         "Throughput by load",
         "Records stored per second. Points below the line: the pipeline stores less than is offered.",
-        chart.finish("Throughput by number of vehicles"),
+        chart.finish("Throughput by load"),
     ))
 }
 
 fn table(answer: &Answer) -> String {
-    let mut html = "<h2>Trials</h2>\n<div class=\"wide\"><table><tr><th>purpose</th><th class=\"n\">vehicles</th><th class=\"n\">length</th><th class=\"n\">p50</th><th class=\"n\">p99</th><th class=\"n\">records/s</th><th>outcome</th></tr>\n".to_owned();
+    let mut html = "<h2>Trials</h2>\n<div class=\"wide\"><table><tr><th>purpose</th><th class=\"n\">load</th><th class=\"n\">length</th><th class=\"n\">p50</th><th class=\"n\">p99</th><th class=\"n\">records/s</th><th>outcome</th></tr>\n".to_owned();
     for probe in &answer.trials {
         let stored = probe.throughput_records_per_second;
         let _ = writeln!(

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::load::Vary;
+use crate::text::quantity;
+
 /// Longest trial that confirms a load.
 const LONGEST_CONFIRMATION: Duration = Duration::from_secs(60);
 
@@ -14,14 +17,25 @@ const SHORTEST: Duration = Duration::from_secs(2);
 /// Shortest measured part of a trial that confirms a load.
 const SHORTEST_CONFIRMATION: Duration = Duration::from_secs(3);
 
+/// Returns a load with its unit: `4,090 vehicles`.
+pub fn amount(vary: Vary, load: u32) -> String {
+    let load = quantity::count(u64::from(load));
+    match vary {
+        Vary::Vehicles => format!("{load} vehicles"),
+        Vary::Rate => format!("{load} readings/s"),
+    }
+}
+
 /// Bounds and durations of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Smallest fleet.
+    /// What is varied.
+    pub vary: Vary,
+    /// Smallest load.
     pub from: u32,
-    /// Largest fleet.
+    /// Largest load.
     pub to: u32,
-    /// Readings per second and vehicle.
+    /// Readings per second for each unit of the load.
     pub rate: f64,
     /// Width at which the search ends, as a share of its upper end.
     pub precision: f64,

@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use crate::capacity::bootstrap;
 use crate::capacity::isotonic::{Curve, Sample};
 use crate::capacity::plan::Plan;
 use crate::capacity::probe::{LEAST_MISS, Probe, Purpose};
@@ -129,12 +130,21 @@ impl Search {
 
     /// Returns the curve through the margins of all loads.
     pub fn curve(&self) -> Curve {
+        Curve::fit(&self.samples())
+    }
+
+    /// Returns the bounds of the limit; `None` if the trials do not tell.
+    pub fn bounds(&self) -> Option<[f64; 2]> {
+        bootstrap::bounds(&self.samples())
+    }
+
+    fn samples(&self) -> Vec<Sample> {
         let tried = self.tried().map(|probe| Sample {
             load: probe.vehicles,
             margin: judged(probe),
             weight: probe.planned_s.max(0.1),
         });
-        Curve::fit(&tried.collect::<Vec<_>>())
+        tried.collect()
     }
 
     /// Returns what to do next, this long after the start.
@@ -257,7 +267,7 @@ impl Search {
         let reserve = if known {
             self.cost(self.plan.confirmation()) * 2
         } else {
-            self.cost(self.plan.least_confirmation())
+            Duration::ZERO
         };
         elapsed + self.cost(*measured) + reserve <= self.plan.budget
     }
@@ -338,7 +348,7 @@ fn between(low: u32, high: u32, root: Option<f64>) -> f64 {
     clippy::cast_sign_loss,
     reason = "clamped; saturates"
 )]
-fn rounded(vehicles: f64) -> u32 {
+pub(super) fn rounded(vehicles: f64) -> u32 {
     let vehicles = vehicles.max(1.0);
     let digit = 10f64.powf((vehicles.log10().floor() - 3.0).max(0.0));
     ((vehicles / digit).round() * digit) as u32

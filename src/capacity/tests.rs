@@ -8,6 +8,7 @@ use crate::capacity::answer::{Answer, Origin, Terms};
 use crate::capacity::plan::Plan;
 use crate::capacity::probe::{Binding, Goal, Probe, Purpose};
 use crate::capacity::search::{Ended, Search, Step};
+use crate::load::Vary;
 
 /// A pipeline whose latency rises with the load.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +92,7 @@ impl Pipeline {
 
 fn plan(budget_s: u64) -> Plan {
     Plan {
+        vary: Vary::Vehicles,
         from: 50,
         to: 1_000_000,
         rate: 1.0,
@@ -174,10 +176,11 @@ fn largest_fleet_that_holds_ends_the_search() {
 }
 
 #[test]
-fn budget_without_time_for_a_confirmation_publishes_nothing() {
+fn budget_without_time_for_a_confirmation_answers_with_what_short_trials_held() {
     let (search, elapsed) = search(&STEADY, plan(16));
     let answer = answer(&search);
     assert_eq!((answer.ended, answer.vehicles), (Ended::Budget, None));
+    assert!(answer.limit_vehicles.is_some(), "{answer:#?}");
     assert!(elapsed <= Duration::from_secs(16), "{elapsed:?}");
 }
 

@@ -3,16 +3,17 @@
 use std::fmt::Write as _;
 
 use crate::capacity::answer::{Answer, Boundary, published};
+use crate::capacity::plan::amount;
 use crate::capacity::probe::{Probe, Purpose};
 use crate::capacity::search::Ended;
+use crate::load::Vary;
 use crate::text::{Ink, Page, quantity};
 
 /// Columns of a bar, from the lowest to the highest p99.
 const BAR: usize = 28;
 
 /// Returns what a trial found, in one line.
-pub fn progress_line(probe: &Probe) -> String {
-    let vehicles = quantity::count(u64::from(probe.vehicles));
+pub fn progress_line(probe: &Probe, vary: Vary) -> String {
     if probe.purpose == Purpose::Ceiling {
         let rate = probe
             .throughput_records_per_second
@@ -20,7 +21,8 @@ pub fn progress_line(probe: &Probe) -> String {
         return format!("at an unlimited rate: {rate} records/s");
     }
     format!(
-        "{vehicles} vehicles: p99 {}, {}",
+        "{}: p99 {}, {}",
+        amount(vary, probe.vehicles),
         microseconds(probe.end_to_end_p99_us),
         outcome(probe)
     )
@@ -55,16 +57,21 @@ pub fn write(answer: &Answer, page: &Page) -> String {
 /// Returns the answer in one sentence.
 pub(super) fn headline(answer: &Answer) -> String {
     let limit = quantity::duration(answer.max_end_to_end_p99_us);
+    let vary = answer.vary;
     match (answer.vehicles, answer.limit_vehicles) {
-        (Some(vehicles), _) => format!(
-            "{} vehicles within {limit} at p99",
-            quantity::count(u64::from(vehicles))
+        (Some(vehicles), _) => format!("{} within {limit} at p99", amount(vary, vehicles)),
+        (None, Some(found)) if answer.is_bound() => format!(
+            "at least {} within {limit} at p99, by short trials that no long one confirmed",
+            amount(vary, found)
         ),
         (None, Some(found)) => format!(
-            "not confirmed: {} vehicles stayed within {limit} at p99 in short trials",
-            quantity::count(u64::from(found))
+            "not confirmed: {} stayed within {limit} at p99 in short trials",
+            amount(vary, found)
         ),
-        (None, None) => format!("no number of vehicles stayed within {limit} at p99"),
+        (None, None) => match vary {
+            Vary::Vehicles => format!("no number of vehicles stayed within {limit} at p99"),
+            Vary::Rate => format!("no rate stayed within {limit} at p99"),
+        },
     }
 }
 
@@ -100,22 +107,30 @@ fn confirmed(answer: &Answer) -> Option<String> {
 fn limit(answer: &Answer) -> Option<String> {
     let found = answer.limit_vehicles?;
     answer.vehicles?;
-    let found = quantity::count(u64::from(found));
+    let found = amount(answer.vary, found) + &bounds(answer);
     Some(match answer.limit_held {
         Some(true) => {
-            format!("the limit is {found} vehicles, which held as well; 80 % of it are published")
+            format!("the limit is {found}, which held as well; 80 % of it are published")
         }
-        Some(false) => format!(
-            "{found} vehicles held short trials and not a long one; 80 % of it are published"
-        ),
+        Some(false) => {
+            format!("{found} held short trials and not a long one; 80 % of it are published")
+        }
         None => format!(
-            "{found} vehicles held short trials, and there was no time for a long one; 80 % of it are published"
+            "{found} held short trials, and there was no time for a long one; 80 % of it are published"
         ),
     })
 }
 
+/// Returns the bounds of the limit in parentheses, if they are known.
+fn bounds(answer: &Answer) -> String {
+    answer.limit_bounds.map_or_else(String::new, |[low, high]| {
+        let [low, high] = [low, high].map(|it| quantity::count(u64::from(it)));
+        format!(" ({low}–{high})")
+    })
+}
+
 fn too_many(answer: &Answer) -> Option<String> {
-    let vehicles = quantity::count(u64::from(answer.too_many_vehicles?));
+    let load = amount(answer.vary, answer.too_many_vehicles?);
     let goal = answer
         .missed
         .map_or_else(|| "a goal was missed".to_owned(), |goal| goal.to_string());
@@ -123,7 +138,7 @@ fn too_many(answer: &Answer) -> Option<String> {
         Some(Boundary::Cliff) => "; the latency rises at once there, a cliff",
         Some(Boundary::Gradual) | None => "",
     };
-    Some(format!("{vehicles} vehicles are too many: {goal}{cliff}"))
+    Some(format!("{load} are too many: {goal}{cliff}"))
 }
 
 fn ended(answer: &Answer) -> String {
@@ -139,9 +154,20 @@ fn ended(answer: &Answer) -> String {
         Ended::Budget if answer.vehicles.is_some() => {
             "the budget ended the search, so the limit may be higher: raise `--budget`"
         }
+        Ended::Budget if answer.is_bound() => {
+            "the budget is too short to confirm it: raise `--budget`"
+        }
         Ended::Budget => "the budget is too short for an answer: raise `--budget`",
-        Ended::NoPass => "the smallest fleet is too large: lower `--vehicles` or raise the limit",
-        Ended::NoFail => "the largest fleet is not too large: raise `--max-vehicles`",
+        Ended::NoPass => match answer.vary {
+            Vary::Vehicles => {
+                "the smallest fleet is too large: lower `--vehicles` or raise the limit"
+            }
+            Vary::Rate => "the lowest rate is too high: lower `--rate` or raise the limit",
+        },
+        Ended::NoFail => match answer.vary {
+            Vary::Vehicles => "the largest fleet is not too large: raise `--max-vehicles`",
+            Vary::Rate => "the highest rate is not too high: raise `--max-vehicles`",
+        },
         Ended::Interrupted => "interrupted",
     };
     format!("{spent}; {reason}")
@@ -170,7 +196,11 @@ fn chart(answer: &Answer, page: &Page) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "  vehicles       p50       p99  end-to-end p99, limit at │"
+        "{:>10}       p50       p99  end-to-end p99, limit at │",
+        match answer.vary {
+            Vary::Vehicles => "vehicles",
+            Vary::Rate => "readings/s",
+        }
     );
     for probe in trials {
         let filled = probe.end_to_end_p99_us.map_or(0, |us| columns(us as f64));

@@ -129,9 +129,12 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Most rounds of a comparison: two pairs each, which may be doubled and confirmed. Statistics count
-/// a limited number of pairs.
+/// Most rounds of a comparison before more are run: two pairs each, and those that confirm a
+/// difference. Statistics count a limited number of pairs.
 const MOST_ROUNDS: u64 = 60;
+
+/// Most rounds of a comparison.
+const MOST_MAX_ROUNDS: u64 = 200;
 
 /// Parses a number of rounds of at least 1.
 pub(super) fn rounds(text: &str) -> Result<u32, String> {
@@ -143,9 +146,18 @@ pub(super) fn rounds(text: &str) -> Result<u32, String> {
 
 /// Parses a number of rounds.
 pub(super) fn more_rounds(text: &str) -> Result<u32, String> {
+    at_most(text, MOST_ROUNDS)
+}
+
+/// Parses the number of rounds up to which more are run.
+pub(super) fn max_rounds(text: &str) -> Result<u32, String> {
+    at_most(text, MOST_MAX_ROUNDS)
+}
+
+fn at_most(text: &str, most: u64) -> Result<u32, String> {
     match whole(text) {
-        Ok(rounds) if rounds <= MOST_ROUNDS => Ok(u32::try_from(rounds).unwrap_or_default()),
-        Ok(_) => Err(format!("must be at most {MOST_ROUNDS}")),
+        Ok(rounds) if rounds <= most => Ok(u32::try_from(rounds).unwrap_or_default()),
+        Ok(_) => Err(format!("must be at most {most}")),
         Err(_) => Err("expected a whole number, such as `6`".to_owned()),
     }
 }

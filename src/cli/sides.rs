@@ -17,6 +17,9 @@ use crate::settings::{AbSettings, Program, Side, SimulateSettings};
 /// draining and auditing.
 const SURPLUS: Duration = Duration::from_secs(600);
 
+/// Times as many rounds are run while the sides seem to differ, unless the user says how many.
+const TIMES_ROUNDS: u32 = 4;
+
 /// Time that a trial without a duration may take.
 const UNBOUNDED: Duration = Duration::from_secs(3_600);
 
@@ -76,6 +79,9 @@ pub(super) fn ab(
         a: side(a, a_options, &args.sides.a_exe)?,
         b: side(b, b_options, &args.sides.b_exe)?,
         rounds: args.sides.rounds,
+        max_rounds: (args.sides.max_rounds)
+            .unwrap_or(args.sides.rounds.saturating_mul(TIMES_ROUNDS))
+            .max(args.sides.rounds),
         confirm: args.sides.confirm,
         seed,
         judge: resolve::judge(&args.judge),

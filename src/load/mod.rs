@@ -10,6 +10,7 @@ mod pacer;
 mod permutation;
 mod random;
 mod rate;
+mod vary;
 mod wheel;
 
 pub use arrival::Arrival;
@@ -19,4 +20,5 @@ pub use pacer::{Pacer, PacerSettings, RateScope};
 pub use permutation::Permutation;
 pub use random::{random_bits, unit_interval};
 pub use rate::{Frequency, Rate, RateError};
+pub use vary::Vary;
 pub use wheel::{Timer, Wheel};

@@ -52,7 +52,7 @@ pub struct Flow {
 }
 
 /// Finds outages, one second after the other.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct OutageDetector {
     before: Flow,
     seconds: u64,
@@ -62,7 +62,7 @@ pub struct OutageDetector {
 }
 
 /// What is known about one server.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Watch {
     server: Server,
     /// Seconds without progress that are no outage if no request failed.
@@ -108,6 +108,11 @@ impl OutageDetector {
             .extend(self.store.second(self.seconds, out, failed));
         self.before = after;
         self.seconds += 1;
+    }
+
+    /// Returns the outages so far; one that lasts ends now.
+    pub fn so_far(&self) -> Vec<Outage> {
+        self.clone().finish()
     }
 
     /// Returns the outages, those at the end of the run last.
@@ -184,6 +189,26 @@ mod tests {
             assert!((found[0].to_s - 18.0).abs() < 0.5, "{found:?}");
             assert!(found[0].failed_requests >= 9, "{found:?}");
         }
+    }
+
+    #[test]
+    fn outage_that_lasts_is_known_before_it_ends() {
+        let mut detector = OutageDetector::new(0, 0);
+        let mut flow = Flow::default();
+        for second in 0..6 {
+            flow.emitted += 100;
+            if second < 2 {
+                flow.published = flow.emitted - 2;
+                flow.served = flow.published;
+            } else {
+                flow.broker_failures += 1;
+            }
+            detector.second(flow);
+        }
+        let found = detector.so_far();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!((found[0].to_s - 6.0).abs() < 1e-9, "{found:?}");
+        assert_eq!(found, detector.finish());
     }
 
     #[test]

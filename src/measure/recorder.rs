@@ -3,6 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::measure::histogram::Histogram;
+use crate::measure::in_flight::InFlight;
+use crate::measure::slowest::Slowest;
 use crate::measure::stage::Stages;
 
 /// Recording of one task behind a lock that is taken once per batch, so contention is rare.
@@ -18,6 +20,12 @@ pub struct Recording {
     pub stages: Stages<Histogram>,
     /// End-to-end latency of the warm-up's records since the last interval.
     pub warm_up: Histogram,
+    /// Records of the last interval that were counted with their latencies.
+    pub counted: Counted,
+    /// The slowest measured records.
+    pub slowest: Slowest,
+    /// Records in each stage, sampled over the whole run.
+    pub in_flight: InFlight,
     /// Records stored after the warm-up.
     pub stored: u64,
     /// Payload bytes of those records.
@@ -50,6 +58,7 @@ impl Recorder {
         let mut recording = self.lock();
         sums.stages.merge(&recording.stages);
         sums.warm_up.merge(&recording.warm_up);
+        sums.counted.add(std::mem::take(&mut recording.counted));
         recording.stages.clear();
         recording.warm_up.clear();
     }
@@ -62,6 +71,35 @@ pub struct IntervalSums {
     pub stages: Stages<Histogram>,
     /// End-to-end latency of the warm-up's records.
     pub warm_up: Histogram,
+    /// Records that ended a stage.
+    pub counted: Counted,
+}
+
+/// Records that ended a stage in an interval, warm-up included. They are counted under the lock of
+/// their latencies, so that both belong to the same interval.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Records acknowledged by the broker.
+    pub acked: u64,
+    /// Documents stored.
+    pub stored: u64,
+}
+
+impl Counted {
+    /// Adds the counts of another task.
+    pub fn add(&mut self, other: Self) {
+        self.acked += other.acked;
+        self.stored += other.stored;
+    }
+}
+
+impl IntervalSums {
+    /// Empties the sums, keeping their memory.
+    pub fn clear(&mut self) {
+        self.stages.clear();
+        self.warm_up.clear();
+        self.counted = Counted::default();
+    }
 }
 
 impl Recording {
@@ -69,6 +107,8 @@ impl Recording {
     pub fn merge(&mut self, other: &Self) {
         self.stages.merge(&other.stages);
         self.warm_up.merge(&other.warm_up);
+        self.counted.add(other.counted);
+        self.slowest.merge(&other.slowest);
         self.stored += other.stored;
         self.stored_bytes += other.stored_bytes;
         self.first_intended = earlier(self.first_intended, other.first_intended);

@@ -154,6 +154,7 @@ pub fn merge(saved: &[SavedReport], command: String) -> Report {
         warnings: warnings(&reports),
         outages: Vec::new(),
         partitions: PartitionLoad::sum(reports.iter().flat_map(|report| &report.partitions)),
+        tail: None,
         intervals: Vec::new(),
         produced: None,
         consumed: None,

@@ -74,6 +74,7 @@ pub(super) fn report() -> Report {
         ],
         outages: Vec::new(),
         partitions: Vec::new(),
+        tail: None,
         intervals: (0..3).map(interval).collect(),
         produced: None,
         consumed: None,

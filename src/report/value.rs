@@ -15,6 +15,7 @@ use crate::report::machine::Machine;
 use crate::report::notice::{Notice, UNAUDITED_BUILD, UNLIMITED_RATE};
 use crate::report::processes::{Consumed, Merged, Produced};
 use crate::report::summary::{CpuPerRecord, Summary};
+use crate::report::tail::Tail;
 use crate::report::threshold::{Threshold, ThresholdName};
 use crate::report::topology::{BackendKind, Durability, Topology};
 
@@ -66,6 +67,9 @@ pub struct Report {
     /// What passed through each partition; absent in reports of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<PartitionLoad>,
+    /// The slowest records; absent if they were too few, and in merged reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
     /// Counts and latencies of every second, warm-up and drain included.
     pub intervals: Vec<Interval>,
     /// Account of a producer process.

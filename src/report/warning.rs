@@ -4,7 +4,8 @@
 
 use std::fmt::Write as _;
 
-use crate::measure::{Interval, Outage, Server, Stage};
+use crate::measure::{InFlight, Interval, Outage, Server, Stage};
+use crate::report::littles_law::{self, Disagreement};
 use crate::report::machine::BuildProfile;
 use crate::report::notice::{Notice, UNAUDITED_BUILD, UNLIMITED_RATE};
 use crate::report::quantity;
@@ -93,6 +94,8 @@ pub enum Warning {
         /// Records; `None` if the broker did not respond.
         records: Option<u64>,
     },
+    /// The number of records in a stage is not what its latency and the rate make of it.
+    StagesDisagree(Disagreement),
     /// The audit could not compare documents with the rows of the dataset.
     RowsNotExamined { reason: String },
 }
@@ -110,6 +113,8 @@ pub struct Facts {
     pub mongo_pool_wait_share: Option<f64>,
     /// Whether this build does not hash payloads and documents.
     pub unaudited: bool,
+    /// Records in each stage.
+    pub in_flight: InFlight,
 }
 
 /// The measured records, as scheduled and as stored.
@@ -166,6 +171,10 @@ impl Warning {
                 .map(|share| Self::CpuStolen { share }),
         );
         found.extend(histograms(report));
+        if !facts.unlimited_rate && backlog_grew(&report.intervals).is_none() {
+            let disagreement = littles_law::disagreement(report, &facts.in_flight);
+            found.extend(disagreement.map(Self::StagesDisagree));
+        }
         found.extend(embedded(report));
         found.extend(unread_records(report));
         found
@@ -191,6 +200,7 @@ impl Warning {
             Self::EmbeddedBackend { .. } => "embedded_backend",
             Self::UnreportedConsumer { .. } => "unreported_consumer",
             Self::UnreadRecords { .. } => "unread_records",
+            Self::StagesDisagree(_) => "stages_disagree",
             Self::RowsNotExamined { .. } => "rows_not_examined",
         }
     }
@@ -260,6 +270,7 @@ impl Warning {
                 quantity::count(*stored)
             ),
             Self::UnreadRecords { records } => unread_message(*records),
+            Self::StagesDisagree(found) => found.to_string(),
             Self::RowsNotExamined { reason } => {
                 format!("documents were not compared with the dataset: {reason}")
             }
@@ -318,6 +329,9 @@ impl Warning {
             }
             Self::UnreadRecords { .. } => {
                 "start the consumer again with the same `--group`: it resumes at the last checkpoint"
+            }
+            Self::StagesDisagree(_) => {
+                "counts or stamps of this run are wrong, and so may be its latencies: report it as a bug"
             }
             Self::RowsNotExamined { .. } => "pass the emitted dataset: `--dataset PATH`",
         }
@@ -596,6 +610,7 @@ mod tests {
             client_cpu_share: Some(0.1),
             mongo_pool_wait_share: None,
             unaudited: false,
+            in_flight: InFlight::default(),
         };
         assert_eq!(codes(&sample::report(), &facts), ["embedded_backend"]);
     }
@@ -617,6 +632,7 @@ mod tests {
             client_cpu_share: Some(0.97),
             mongo_pool_wait_share: Some(0.05),
             unaudited: true,
+            in_flight: InFlight::default(),
         };
         assert_eq!(
             codes(&report, &facts),

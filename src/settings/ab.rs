@@ -16,6 +16,8 @@ pub struct AbSettings {
     pub b: Side,
     /// Rounds of four trials: A, B, B, A.
     pub rounds: u32,
+    /// Rounds up to which more are run while the sides seem to differ.
+    pub max_rounds: u32,
     /// Rounds that confirm a difference before it becomes the verdict.
     pub confirm: u32,
     /// Seed of the first pair; each further pair has the next one.

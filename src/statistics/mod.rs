@@ -17,7 +17,7 @@ mod shift;
 pub use effective::{Batch, effective_count};
 pub use quantile::rank_bounds;
 pub use rank::{MAX_PAIRS, MAX_RUNS, RankDistribution};
-pub use shift::{Estimate, fewest_pairs, fewest_runs, paired_shift, shift};
+pub use shift::{Estimate, fewest_pairs, fewest_runs, paired_p_above, paired_shift, shift};
 
 /// Returns the median of sorted numbers; `None` if there are none.
 pub fn median(sorted: &[f64]) -> Option<f64> {

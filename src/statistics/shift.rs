@@ -45,6 +45,19 @@ pub fn paired_shift(differences: &[f64], confidence: f64) -> Option<Estimate> {
     estimate(means, &distribution, confidence)
 }
 
+/// Returns the probability of differences of pairs that are as far above a margin as these, if they
+/// are symmetrical around it; `None` if there are none or more than [`MAX_PAIRS`].
+pub fn paired_p_above(differences: &[f64], margin: f64) -> Option<f64> {
+    let distribution = RankDistribution::signed_rank(differences.len())?;
+    let not_above = |one: f64, other: f64| f64::midpoint(one, other) <= margin;
+    let mut count = 0;
+    for (index, one) in differences.iter().enumerate() {
+        let means = differences[index..].iter();
+        count += means.filter(|other| not_above(*one, **other)).count();
+    }
+    Some(distribution.up_to(count))
+}
+
 /// Both tests count the shifts that are above 0.
 fn estimate(
     mut shifts: Vec<f64>,
@@ -135,6 +148,16 @@ mod tests {
             let found = paired_shift(&differences, case["confidence"].as_f64().unwrap()).unwrap();
             assert_equals(case, &found);
         }
+    }
+
+    #[test]
+    fn chance_of_pairs_above_a_margin_is_that_of_the_tables() {
+        let chance = |differences: &[f64]| paired_p_above(differences, 0.05).unwrap();
+        assert!((chance(&[1.0, 2.0, 3.0, 4.0]) - 1.0 / 16.0).abs() < 1e-12);
+        // The smallest of four is on the other side.
+        assert!((chance(&[1.0, 2.0, 3.0, -0.2]) - 2.0 / 16.0).abs() < 1e-12);
+        assert!((chance(&[-1.0, -2.0]) - 1.0).abs() < 1e-12);
+        assert_eq!(paired_p_above(&[], 0.05), None);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use crate::measure::{Histogram, Recording, Stages};
+use crate::measure::{Histogram, InFlight, Recording, Stages};
 use crate::pipeline::{Context, Workload};
 use crate::record::HASHES_CONTENT;
 use crate::report::{
-    CpuPerRecord, Durability, FORMAT_VERSION, Facts, Pace, Report, Run, Status, Topology, Warning,
-    add_bounds, findings, rfc3339,
+    CpuPerRecord, Durability, FORMAT_VERSION, Facts, Pace, Report, Run, Status, Tail, TailOrigin,
+    Topology, Warning, add_bounds, findings, rfc3339,
 };
 use crate::settings::Invocation;
 use crate::store::Checkouts;
@@ -43,6 +43,7 @@ pub(super) struct ReportBuilder<'a> {
     pub(super) checkouts: Checkouts,
     /// Histograms of the measured records.
     stages: Stages<Histogram>,
+    in_flight: InFlight,
     baseline: &'a Baseline,
 }
 
@@ -87,6 +88,7 @@ impl<'a> ReportBuilder<'a> {
             warnings: Vec::new(),
             outages: Vec::new(),
             partitions: context.partition_loads(),
+            tail: None,
             intervals: Vec::new(),
             produced: None,
             consumed: None,
@@ -99,6 +101,7 @@ impl<'a> ReportBuilder<'a> {
             pace: None,
             checkouts: Checkouts::default(),
             stages: recording.stages.clone(),
+            in_flight: recording.in_flight,
             baseline,
         }
     }
@@ -116,6 +119,7 @@ impl<'a> ReportBuilder<'a> {
             client_cpu_share: Some(cpu.share(self.baseline)),
             mongo_pool_wait_share: pool_wait_share(self.checkouts),
             unaudited: !HASHES_CONTENT,
+            in_flight: self.in_flight,
         };
         self.report.warnings = Warning::find(&self.report, &facts)
             .iter()
@@ -124,6 +128,16 @@ impl<'a> ReportBuilder<'a> {
         self.report.findings = findings(&self.report);
         self.report
     }
+}
+
+/// Summarizes the slowest records of a run whose schedule began at `start`.
+pub(super) fn tail(recording: &Recording, context: &Context, start: u64) -> Option<Tail> {
+    let measured = recording.stages.end_to_end_latency.count();
+    let origin = TailOrigin {
+        start,
+        topics: &context.settings.topics,
+    };
+    Tail::new(&recording.slowest.sorted(), measured, origin)
 }
 
 /// Returns the share of store commands that waited for a connection, if it is significant.

@@ -4,7 +4,7 @@ use crate::measure::Recording;
 use crate::pipeline::{self, Context};
 use crate::report::{Consumed, Durability, Lag, Ownership, PartitionLag, Report, Status, rfc3339};
 use crate::settings::ConsumeSettings;
-use crate::summary::builder::{Process, ReportBuilder};
+use crate::summary::builder::{Process, ReportBuilder, tail};
 use crate::summary::cpu::CpuUse;
 use crate::summary::measurements::summarize_consumer;
 use crate::summary::topology;
@@ -54,6 +54,7 @@ pub fn consumer_report(
     report.summary.startup_to_first_stored_ms = to_first.map(|nanos| nanos as f64 / 1e6);
     report.intervals.clone_from(&consumed.intervals);
     report.outages.clone_from(&consumed.outages);
+    report.tail = tail(recording, context, started);
     let date = |stamp: Option<u64>| stamp.map(|stamp| context.clock.unix_ms(stamp));
     report.consumed = Some(Consumed {
         group: settings.group.clone(),

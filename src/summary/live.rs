@@ -191,6 +191,7 @@ impl State {
         self.seconds += 1;
         self.backlog = Some(totals.emitted.saturating_sub(totals.arrived));
         self.lag = interval.lag;
+        self.report.outages.clone_from(&totals.outages);
         for stage in Stage::ALL {
             let added = self
                 .history

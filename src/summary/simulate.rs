@@ -7,7 +7,7 @@ use crate::pipeline::Outcome;
 use crate::report::faults::Faults;
 use crate::report::{BackendKind, External, Report, Status, Topology};
 use crate::settings::SimulateSettings;
-use crate::summary::builder::{Process, ReportBuilder};
+use crate::summary::builder::{Process, ReportBuilder, tail};
 use crate::summary::cpu::CpuUse;
 use crate::summary::{measurements, topology};
 
@@ -65,6 +65,7 @@ pub fn simulate_report(
         recording.first_stored.map(|first| first as f64 / 1e6);
     report.intervals.clone_from(&outcome.intervals);
     report.outages.clone_from(&outcome.outages);
+    report.tail = tail(recording, process.context, outcome.start);
     let stored = report.counters.stored;
     builder.finish(cpu, stored)
 }

@@ -5,6 +5,7 @@ Checks that nothing is requested from elsewhere, that the console is empty, that
 also without scripts and at the width of a phone, and that the live page changes each second.
 """
 
+import os
 import pathlib
 import re
 import subprocess
@@ -93,7 +94,7 @@ def address(run):
 
 
 def watch_updates(browser, seconds):
-    """Checks that no two seconds pass without a change of the state."""
+    """Checks that no two seconds pass without a change of the state; more if others use the cores."""
     browser.evaluate("""
       window.changes = [];
       new MutationObserver(() => changes.push(performance.now()))
@@ -102,9 +103,11 @@ def watch_updates(browser, seconds):
     browser.listen(seconds)
     changes = browser.evaluate("changes")
     gaps = [later - earlier for earlier, later in zip(changes, changes[1:])]
-    check(len(changes) >= seconds - 2, f"live: {len(changes)} changes in {seconds} s")
-    check(max(gaps) < 2500, f"live: {max(gaps):.0f} ms without a change")
-    print(f"live: {len(changes)} changes in {seconds} s, at most {max(gaps):.0f} ms apart")
+    busy = max(1.0, os.getloadavg()[0] / os.cpu_count())
+    found = f"{len(changes)} changes in {seconds} s, at a load of {busy:.1f} per core"
+    check(len(changes) >= max(2, (seconds - 2) / busy), f"live: {found}")
+    check(max(gaps) < 2500 * busy, f"live: {max(gaps):.0f} ms without a change: {found}")
+    print(f"live: {found}, at most {max(gaps):.0f} ms apart")
 
 
 def click_vehicle(browser, screenshots):

@@ -38,12 +38,13 @@ is a list of `option=value` separated by spaces, named as the options are. A rou
 A, B, B, A. `docs/compare.md` describes the method.";
 
 /// Options that only `ab` has: they are not passed to the trials.
-pub const OWN: [&str; 11] = [
+pub const OWN: [&str; 12] = [
     "a",
     "b",
     "a-exe",
     "b-exe",
     "rounds",
+    "max-rounds",
     "confirm",
     "threshold",
     "confidence",
@@ -118,11 +119,16 @@ pub struct SideArgs {
     #[arg(long, value_name = "PATH", hide_env = true)]
     pub b_exe: Option<PathBuf>,
 
-    /// Number of rounds of four trials; 4 are the fewest for a verdict. Run again once if the sides
-    /// seem to differ, but the rounds do not tell.
+    /// Number of rounds of four trials; 4 are the fewest for a verdict.
     #[arg(long, value_name = "N", default_value = "6")]
     #[arg(value_parser = parse::rounds, allow_negative_numbers = true)]
     pub rounds: u32,
+
+    /// Run more rounds, up to this many, while the sides seem to differ, but the rounds do not tell;
+    /// `--rounds` itself runs no more. [default: four times `--rounds`]
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(value_parser = parse::max_rounds, allow_negative_numbers = true)]
+    pub max_rounds: Option<u32>,
 
     /// Number of further rounds that must confirm a difference; 0 needs none.
     #[arg(long, value_name = "N", default_value = "2")]

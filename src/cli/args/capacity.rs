@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::args::simulate::SimulateArgs;
 use crate::cli::parse;
+use crate::load::Vary;
 
 /// Shown after the short help.
 pub const EXAMPLES: &str = "\
@@ -20,6 +21,8 @@ Examples:
     $ convoy capacity --max-end-to-end-p99 100ms
   The same against existing servers, with more time:
     $ convoy capacity --backend external --budget 20m
+  The most readings per second of 50 vehicles:
+    $ convoy capacity --vary rate --vehicles 50
   How many are left if each request to the store takes 20 ms longer:
     $ convoy capacity --faults slow-store=20ms@0s+1h
 
@@ -47,7 +50,18 @@ pub struct SearchArgs {
     #[arg(value_parser = parse::span)]
     pub budget: Duration,
 
-    /// Largest fleet that is tried.
+    /// What is raised until it is too much: `vehicles`, or `rate`, the readings per second of a fleet
+    /// of `--vehicles`.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "vehicles",
+        hide_short_help = true
+    )]
+    #[arg(value_parser = parse::value::<Vary>)]
+    pub vary: Vary,
+
+    /// Largest fleet that is tried; with `--vary rate`, the most readings per second.
     #[arg(long, value_name = "N", default_value = "1M", hide_short_help = true)]
     #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
     pub max_vehicles: u32,

@@ -7,8 +7,8 @@ use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
 use crate::cli::resolve::simulate;
-use crate::load::{Bound, Rate};
-use crate::settings::{CapacitySettings, Sink};
+use crate::load::{Bound, Frequency, Rate, Vary};
+use crate::settings::{CapacitySettings, LoadSettings, Sink};
 
 /// Default limit of the end-to-end p99.
 const LIMIT: Duration = Duration::from_millis(100);
@@ -52,12 +52,29 @@ pub(super) fn settings(
     simulate.min_throughput = None;
     simulate.load.bound = Bound::Duration(limit);
     simulate.load.warmup = warm_up;
+    let (from, rate) = match search.vary {
+        Vary::Vehicles => (simulate.load.vehicles, rate.per_second()),
+        Vary::Rate => (lowest_rate(&simulate.load, rate), 1.0),
+    };
     Ok(CapacitySettings {
         simulate,
-        rate: rate.per_second(),
+        vary: search.vary,
+        from: from.min(search.max_vehicles),
+        rate,
         max_end_to_end_p99: limit,
         max_vehicles: search.max_vehicles,
         precision: search.precision,
         budget: search.budget,
     })
+}
+
+/// Returns the rate of the fleet as the user set it, at least 1 per second.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at least 1; saturates"
+)]
+fn lowest_rate(load: &LoadSettings, rate: Frequency) -> u32 {
+    let fleet = rate.per_second() * f64::from(load.vehicles);
+    fleet.round().max(1.0) as u32
 }

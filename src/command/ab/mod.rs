@@ -1,6 +1,7 @@
-//! `convoy ab`: warm up → rounds of A B B A → compare → confirm a difference → report.
+//! `convoy ab`: warm up → rounds of A B B A → compare → confirm a difference, or run more → report.
 
 mod here;
+mod looks;
 mod order;
 mod program;
 
@@ -13,20 +14,25 @@ use crate::host::sweep;
 use crate::measure::RunClock;
 use crate::pipeline::Interrupt;
 use crate::report::comparison::{
-    ComparedRun, Comparison, Design, MetricComparison, Verdict, compare, confirm,
+    ComparedRun, Comparison, Design, MetricComparison, Strictness, Verdict, compare, confirm,
 };
 use crate::report::{Report, RunDirectory, Status, quantity, save_report};
 use crate::run_id::new_run_id;
 use crate::settings::{AbSettings, Invocation, Side};
+use crate::statistics::MAX_PAIRS;
 use crate::terminal::{Terminal, start_logging};
 
 use here::Here;
+use looks::{Look, looks};
 use order::{PAIRS_PER_ROUND, Which, pair};
 use program::measure;
 
 /// Message when the user interrupts.
 const INTERRUPTED: &str =
     "interrupted: ending the trial, then comparing what was measured; interrupt again to abort";
+
+/// Probability of values as far apart if the sides are equal, below which a metric seems to differ.
+const LEANS: f64 = 0.2;
 
 /// Runs the trials of both sides and compares them.
 pub fn run(
@@ -55,48 +61,41 @@ pub fn run(
         b: Vec::new(),
     };
     let ran = bench.all_rounds();
-    let Bench { here, a, b, .. } = bench;
-    let stopped = here.map_or(Ok(()), |here| here.stop(&interrupt, terminal));
-    let confirmed = ran?;
+    let stopped = bench
+        .here
+        .map_or(Ok(()), |here| here.stop(&interrupt, terminal));
+    let found = ran?;
     stopped?;
-    if a.is_empty() {
-        return Err(Error::Interrupted);
-    }
-    let comparison = conclude(settings, &a, &b, confirmed);
+    let comparison = found.ok_or(Error::Interrupted)?;
     let file = directory.save_comparison(&comparison)?;
     let status = present_comparison(&comparison, settings.judge, terminal)?;
     terminal.say(format_args!("{}", file.display()));
     Ok(status.or_interrupted(interrupt.is_requested()))
 }
 
-/// Compares all pairs. Differences must hold in the last `confirming` pairs alone.
-fn conclude(
-    settings: &AbSettings,
-    a: &[Trialled],
-    b: &[Trialled],
-    confirming: Option<usize>,
-) -> Comparison {
-    let mut all = compared(settings, a, b);
-    if let Some(confirming) = confirming {
-        let first = a.len() - confirming.min(a.len());
-        confirm(&mut all, &compared(settings, &a[first..], &b[first..]));
-    }
-    all
-}
-
-/// Returns whether a comparison is inconclusive, but would have a metric that differs if it were the
-/// only one: more rounds are then worth their time.
+/// Returns whether a comparison is inconclusive, but has a metric that seems to differ: more rounds
+/// are then worth their time.
 fn leans(found: &Comparison) -> bool {
     let margin = found.strictness.threshold.ln_1p();
-    let differs = |metric: &MetricComparison| {
-        metric.ratio.ln().abs() > margin && metric.p_value < 1.0 - found.strictness.confidence
-    };
+    let differs =
+        |metric: &MetricComparison| metric.ratio.ln().abs() > margin && metric.p_value < LEANS;
     found.verdict == Verdict::Inconclusive && found.metrics.iter().any(differs)
 }
 
-fn compared(settings: &AbSettings, a: &[Trialled], b: &[Trialled]) -> Comparison {
-    let strictness = settings.judge.strictness;
-    compare(&runs(a), &runs(b), Design::Paired, strictness)
+fn differs(found: &Comparison) -> bool {
+    matches!(found.verdict, Verdict::Slower | Verdict::Faster)
+}
+
+fn compared(settings: &AbSettings, confidence: f64, a: &[Trialled], b: &[Trialled]) -> Comparison {
+    let asked = settings.judge.strictness;
+    let strictness = Strictness {
+        confidence,
+        ..asked
+    };
+    let mut found = compare(&runs(a), &runs(b), Design::Paired, strictness);
+    // All looks together have the confidence that was asked for.
+    found.strictness = asked;
+    found
 }
 
 fn runs(trials: &[Trialled]) -> Vec<ComparedRun<'_>> {
@@ -129,9 +128,9 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Runs all rounds, and those that confirm a difference. Returns how many pairs were to confirm
-    /// one; `None` if there was none to confirm.
-    fn all_rounds(&mut self) -> Result<Option<usize>, Error> {
+    /// Runs all rounds, and those that confirm a difference. Returns the comparison of all pairs;
+    /// `None` if the user interrupted the first one.
+    fn all_rounds(&mut self) -> Result<Option<Comparison>, Error> {
         self.terminal
             .say("warm-up: one trial of each side, not counted");
         for side in pair(0) {
@@ -139,30 +138,54 @@ impl Bench<'_> {
                 return Ok(None);
             }
         }
-        let mut pairs = self.settings.rounds * PAIRS_PER_ROUND;
-        if !self.pairs(pairs)? {
-            return Ok(None);
-        }
-        let mut found = compared(self.settings, &self.a, &self.b);
-        if leans(&found) {
-            self.terminal.say(format_args!(
-                "{}; running as many rounds again",
-                found.sentence()
-            ));
-            pairs *= 2;
-            if !self.pairs(pairs)? {
+        let (settings, confirming) = (self.settings, self.settings.confirm * PAIRS_PER_ROUND);
+        let confidence = settings.judge.strictness.confidence;
+        let most = u32::try_from(MAX_PAIRS).unwrap_or(u32::MAX);
+        let looks = looks(
+            settings.rounds,
+            settings.max_rounds,
+            confirming,
+            most,
+            confidence,
+        );
+        let mut found = None;
+        for (index, look) in looks.iter().enumerate() {
+            let done = self.pairs(look.pairs)?;
+            if self.a.is_empty() {
                 return Ok(None);
             }
-            found = compared(self.settings, &self.a, &self.b);
+            let mut seen = self.compared(look);
+            if done && differs(&seen) && confirming > 0 {
+                self.terminal
+                    .say(format_args!("{}; confirming it", seen.sentence()));
+                seen = self.confirmed(look, confirming)?;
+            }
+            let goes_on = done && leans(&seen) && index + 1 < looks.len();
+            if goes_on {
+                self.terminal
+                    .say(format_args!("{}; running more rounds", seen.sentence()));
+            }
+            found = Some(seen);
+            if !goes_on || self.interrupt.is_requested() {
+                break;
+            }
         }
-        let differs = matches!(found.verdict, Verdict::Slower | Verdict::Faster);
-        if self.settings.confirm == 0 || !differs {
-            return Ok(None);
-        }
-        self.terminal
-            .say(format_args!("{}; confirming it", found.sentence()));
-        self.pairs(pairs + self.settings.confirm * PAIRS_PER_ROUND)?;
-        Ok(Some(self.a.len().saturating_sub(pairs as usize)))
+        Ok(found)
+    }
+
+    fn compared(&self, look: &Look) -> Comparison {
+        compared(self.settings, look.confidence, &self.a, &self.b)
+    }
+
+    /// Runs further pairs, and compares all of them. Differences must hold in the further ones alone.
+    fn confirmed(&mut self, look: &Look, confirming: u32) -> Result<Comparison, Error> {
+        let first = self.a.len();
+        let pairs = u32::try_from(first).unwrap_or(u32::MAX);
+        self.pairs(pairs.saturating_add(confirming))?;
+        let mut all = self.compared(look);
+        let (a, b) = (&self.a[first..], &self.b[first..]);
+        confirm(&mut all, &compared(self.settings, look.confidence, a, b));
+        Ok(all)
     }
 
     /// Runs pairs until there are this many. Returns whether the user let it.
@@ -228,6 +251,7 @@ impl Bench<'_> {
         let found = match (self.a.last(), self.b.last()) {
             (Some(a), Some(b)) => compared(
                 self.settings,
+                self.settings.judge.strictness.confidence,
                 std::slice::from_ref(a),
                 std::slice::from_ref(b),
             ),

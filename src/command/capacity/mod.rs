@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::capacity::{
-    Answer, Ended, Limits, Origin, Plan, Probe, Purpose, Search, Step, Terms, assess, is_hopeless,
-    progress_line, write_page, write_text,
+    Answer, Ended, Limits, Origin, Plan, Probe, Purpose, Search, Step, Terms, amount, assess,
+    is_hopeless, progress_line, write_page, write_text,
 };
 use crate::command::trials::{Deadline, Prepared};
 use crate::error::{Error, ExitStatus};
-use crate::load::{Bound, Rate};
+use crate::load::{Bound, Rate, Vary};
 use crate::measure::RunClock;
 use crate::pipeline::Interrupt;
 use crate::report::{Machine, RunDirectory, rfc3339};
@@ -62,7 +62,7 @@ pub fn run(
     let answer = Answer::new(&search, terms, origin);
     let presented = present(&answer, &directory, simulate.report.format, terminal);
     stopped.and(presented)?;
-    let status = if answer.vehicles.is_some() {
+    let status = if answer.vehicles.is_some() || answer.is_bound() {
         ExitStatus::Success
     } else {
         ExitStatus::Failed
@@ -98,8 +98,11 @@ fn present(
                 .map_err(Error::Stdout)?;
         }
     }
-    if answer.vehicles.is_none() && answer.ended != Ended::Interrupted {
-        terminal.failure("no number of vehicles was confirmed");
+    let nothing = answer.vehicles.is_none() && answer.ended != Ended::Interrupted;
+    if nothing && answer.is_bound() {
+        terminal.say("warning: no long trial confirmed the answer; raise `--budget`");
+    } else if nothing {
+        terminal.failure("no load was confirmed");
     }
     printed.map_err(Error::Stdout)
 }
@@ -125,7 +128,8 @@ impl Session<'_> {
     fn search(&mut self) -> Result<Search, Error> {
         let settings = self.settings;
         let mut search = Search::new(Plan {
-            from: settings.simulate.load.vehicles,
+            vary: settings.vary,
+            from: settings.from,
             to: settings.max_vehicles,
             rate: settings.rate,
             precision: settings.precision,
@@ -146,7 +150,9 @@ impl Session<'_> {
             else {
                 return Ok(search);
             };
-            self.terminal.say(announced(vehicles, measured, purpose));
+            let vary = settings.vary;
+            self.terminal
+                .say(announced(&amount(vary, vehicles), measured, purpose));
             let trial = self.trial_settings(search.plan(), vehicles, measured, purpose);
             let patience = match purpose {
                 Purpose::Ceiling => search.plan().patience(),
@@ -165,7 +171,7 @@ impl Session<'_> {
             let uncounted = search.probes().iter().filter(|probe| !probe.counted);
             probe.counted |= uncounted.count() >= MOST_UNCOUNTED;
             self.terminal
-                .say(format_args!("  {}", progress_line(&probe)));
+                .say(format_args!("  {}", progress_line(&probe, vary)));
             if purpose == Purpose::Ceiling && probe.throughput_records_per_second.is_none() {
                 tracing::warn!("the trial at an unlimited rate stored nothing");
             }
@@ -181,12 +187,16 @@ impl Session<'_> {
         purpose: Purpose,
     ) -> SimulateSettings {
         let mut settings = self.settings.simulate.clone();
-        settings.load.vehicles = vehicles;
+        match plan.vary {
+            Vary::Vehicles => settings.load.vehicles = vehicles,
+            Vary::Rate => settings.load.total_rate = Rate::per_second(f64::from(vehicles)).ok(),
+        }
         settings.load.bound = Bound::Duration(measured);
         let drain = plan.drain(self.settings.max_end_to_end_p99);
         settings.writer.drain_timeout = settings.writer.drain_timeout.min(drain);
         if purpose == Purpose::Ceiling {
             settings.load.rate = Rate::Max;
+            settings.load.total_rate = None;
         }
         settings
     }
@@ -246,14 +256,11 @@ impl Session<'_> {
     }
 }
 
-fn announced(vehicles: u32, measured: Duration, purpose: Purpose) -> String {
+fn announced(amount: &str, measured: Duration, purpose: Purpose) -> String {
     let seconds = quantity::significant(measured.as_secs_f64());
     match purpose {
         Purpose::Ceiling => format!("{purpose}: an unlimited rate for {seconds} s"),
-        _ => format!(
-            "{purpose}: {} vehicles for {seconds} s",
-            quantity::count(u64::from(vehicles))
-        ),
+        _ => format!("{purpose}: {amount} for {seconds} s"),
     }
 }
 

@@ -120,6 +120,14 @@ impl AckReader<'_> {
             None => Acked::NotYet,
         }
     }
+
+    /// Returns when the record at `offset` was acknowledged, and drops nothing; `None` if that is
+    /// not known.
+    pub fn find(&self, offset: i64) -> Option<u64> {
+        let entries = &self.state.entries;
+        let ack = entries.get(entries.partition_point(|ack| ack.end <= offset))?;
+        (ack.base <= offset).then_some(ack.acked)
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +145,16 @@ mod tests {
         assert_eq!(reader.acked(15), Acked::Never);
         assert_eq!(reader.acked(24), Acked::At(200));
         assert_eq!(reader.acked(25), Acked::NotYet);
+    }
+
+    #[test]
+    fn ack_is_found_without_dropping_earlier_ones() {
+        let acks = Acks::new(true);
+        acks.push(10, 5, 100);
+        acks.push(20, 5, 200);
+        let found = [24, 12, 17, 30, 3].map(|offset| acks.reader().find(offset));
+        assert_eq!(found, [Some(200), Some(100), None, None, None]);
+        assert_eq!(acks.reader().acked(10), Acked::At(100));
     }
 
     #[test]

@@ -271,6 +271,7 @@ impl PartitionProducer {
             }
         }
         let mut recording = self.recorder.lock();
+        recording.counted.acked += sent.len() as u64;
         let measured = |sent: &&Sent| !sent.reading.warm_up && !sent.copy;
         for sent in sent.iter().filter(measured) {
             let stages = &mut recording.stages;

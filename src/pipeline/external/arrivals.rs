@@ -113,6 +113,7 @@ impl WriteObserver for Arrivals {
             stages.get_mut(Stage::EndToEndLatency).record(intended, now);
             recording.count_stored(intended, now, now, 0);
         }
+        recording.counted.stored += new as u64;
         drop(recording);
         drop(seen);
         if new > 0 {

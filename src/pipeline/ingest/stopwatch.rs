@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::measure::{LastReadings, Latencies, Recorder, Recording, Stage};
+use crate::measure::{LastReadings, Latencies, Recorder, Recording, SlowRecord, Stage};
 use crate::pipeline::context::Context;
 use crate::pipeline::emit::{Acked, Acks};
 use crate::pipeline::topic_partition::TopicPartition;
@@ -62,13 +62,21 @@ impl Stopwatch {
         let mut recording = recorder.lock();
         recording.first_stored = recording.first_stored.or(Some(stored));
         let mut new = 0;
+        let mut unstamped = recording.slowest.position();
         let mut same_partition = Consecutive::default();
         for (index, sample) in samples.iter().enumerate() {
             if left_out(&index) {
                 continue;
             }
             new += 1;
-            self.record_sample(&mut recording, sample, stored);
+            if self.record_sample(&mut recording, sample, stored) {
+                if recording.slowest.is_full() {
+                    self.stamp_acks(recording.slowest.since(unstamped));
+                    recording.slowest.choose();
+                    unstamped = recording.slowest.position();
+                }
+                recording.slowest.add(slow_record(sample, stored));
+            }
             if same_partition.partition != Some(sample.partition) {
                 same_partition.end(&self.context);
                 same_partition.partition = Some(sample.partition);
@@ -76,7 +84,9 @@ impl Stopwatch {
             same_partition.add(&sample.envelope, stored);
         }
         same_partition.end(&self.context);
+        self.stamp_acks(recording.slowest.since(unstamped));
         self.record_fetch_latencies(&mut recording);
+        recording.counted.stored += new as u64;
         self.context.counters.stored.add(new);
         if let Some(last_readings) = &self.last_readings {
             let stored = samples.iter().enumerate();
@@ -88,11 +98,12 @@ impl Stopwatch {
         }
     }
 
-    fn record_sample(&mut self, recording: &mut Recording, sample: &Sample, stored: u64) {
+    /// Returns whether the record may be among the slowest.
+    fn record_sample(&mut self, recording: &mut Recording, sample: &Sample, stored: u64) -> bool {
         let envelope = &sample.envelope;
         if envelope.warm_up {
             recording.warm_up.record(envelope.intended, stored);
-            return;
+            return false;
         }
         let bytes = sample.payload_bytes as u64;
         recording.count_stored(envelope.intended, sample.fetched, stored, bytes);
@@ -106,6 +117,28 @@ impl Stopwatch {
         if !self.acks.is_empty() {
             let unacked = self.unacked.entry(sample.partition).or_default();
             unacked.push_back((sample.offset, sample.fetched));
+        }
+        let latency = stored.saturating_sub(envelope.intended);
+        recording.slowest.wants(latency)
+    }
+
+    /// Looks up when slow records were acknowledged, before their acks are dropped.
+    fn stamp_acks(&self, slow: &mut [SlowRecord]) {
+        if self.acks.is_empty() {
+            return;
+        }
+        for same in slow
+            .chunk_by_mut(|one, next| (one.topic, one.partition) == (next.topic, next.partition))
+        {
+            let [first, ..] = same else { continue };
+            let partition = TopicPartition {
+                topic: first.topic,
+                number: first.partition,
+            };
+            let acks = self.acks[self.context.index_of(partition)].reader();
+            for record in same {
+                record.acked = acks.find(record.offset);
+            }
         }
     }
 
@@ -123,6 +156,21 @@ impl Stopwatch {
                 unacked.pop_front();
             }
         }
+    }
+}
+
+fn slow_record(sample: &Sample, stored: u64) -> SlowRecord {
+    SlowRecord {
+        topic: sample.partition.topic,
+        partition: sample.partition.number,
+        offset: sample.offset,
+        vehicle: sample.envelope.vehicle,
+        sequence: sample.envelope.sequence,
+        intended: sample.envelope.intended,
+        sent: sample.envelope.sent,
+        acked: None,
+        fetched: sample.fetched,
+        stored,
     }
 }
 

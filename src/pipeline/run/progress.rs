@@ -9,14 +9,18 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::measure::{
-    Flow, Histogram, Interval, IntervalPhase, IntervalSums, Outage, OutageDetector, Recorder,
-    Stages, nanos,
+    Flow, Histogram, InFlight, Interval, IntervalPhase, IntervalSums, Outage, OutageDetector,
+    Recorder, Stages, nanos,
 };
 use crate::pipeline::context::Context;
 use crate::pipeline::topic_partition::TopicPartition;
 
 /// Length of an interval.
 pub const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time between two samples of the records in each stage: no divisor of an interval, so that a load
+/// with a rhythm is met at all of its moments.
+const SAMPLE: Duration = Duration::from_millis(97);
 
 /// Phase of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +85,8 @@ pub struct Gathered {
     pub stages: Stages<Histogram>,
     /// Outages of the servers.
     pub outages: Vec<Outage>,
+    /// Records in each stage.
+    pub in_flight: InFlight,
 }
 
 /// Phases of an emission, and how long its clients gather records. Times are in nanoseconds.
@@ -144,14 +150,13 @@ pub async fn gather(
         let begun = gathered.intervals.len() as u64;
         let started = timeline.start + begun * nanos(INTERVAL);
         let due = started + nanos(INTERVAL);
-        let over = tokio::select! {
-            () = tokio::time::sleep(context.clock.until(due)) => false,
-            () = ended.cancelled() => true,
-        };
+        let over = wait(&context, &timeline, due, &ended, &mut gathered.in_flight).await;
         for recorder in &recorders {
             recorder.end_interval(&mut sums);
         }
-        let totals = Totals::new(&context, destination);
+        outages.second(flow(&context));
+        let mut totals = Totals::new(&context, destination);
+        totals.outages = outages.so_far();
         let mut interval = totals.since(&last, &sums);
         interval.start_s = begun as f64 * INTERVAL.as_secs_f64();
         interval.phase = Some(timeline.phase(started));
@@ -159,12 +164,41 @@ pub async fn gather(
         gathered.stages.merge(&sums.stages);
         gathered.intervals.push(interval);
         last = totals;
-        sums.stages.clear();
-        sums.warm_up.clear();
-        outages.second(flow(&context));
+        sums.clear();
         if over {
             gathered.outages = outages.finish();
             return gathered;
+        }
+    }
+}
+
+/// Waits until an instant, and samples how many records are in each stage meanwhile. Returns whether
+/// the run has ended before.
+async fn wait(
+    context: &Context,
+    timeline: &Timeline,
+    due: u64,
+    ended: &CancellationToken,
+    in_flight: &mut InFlight,
+) -> bool {
+    loop {
+        let now = context.clock.now();
+        let next = due.min(now + nanos(SAMPLE));
+        tokio::select! {
+            () = tokio::time::sleep(context.clock.until(next)) => {}
+            () = ended.cancelled() => return true,
+        }
+        if next == due {
+            return false;
+        }
+        if timeline.phase(context.clock.now()) == IntervalPhase::Run {
+            let counters = &context.counters;
+            in_flight.add(
+                counters.emitted.get(),
+                counters.acked.get(),
+                counters.fetched.get(),
+                counters.stored.get(),
+            );
         }
     }
 }
@@ -186,6 +220,8 @@ pub struct Totals {
     pub lag: Option<u64>,
     /// Readings that have reached their destination, or are dead letters.
     pub arrived: u64,
+    /// Outages of the servers, at the end of an interval.
+    pub outages: Vec<Outage>,
 }
 
 impl Totals {
@@ -205,6 +241,7 @@ impl Totals {
             dead_lettered,
             lag: context.lag.total(),
             arrived: arrived + dead_lettered,
+            outages: Vec::new(),
         }
     }
 
@@ -217,9 +254,10 @@ impl Totals {
             start_s: 0.0,
             phase: None,
             emitted: self.emitted - last.emitted,
-            acked: self.acked - last.acked,
+            // Counted with their latencies; the totals are read a little later.
+            acked: sums.counted.acked,
             fetched: self.fetched - last.fetched,
-            stored: self.stored - last.stored,
+            stored: sums.counted.stored,
             backlog: self.emitted.saturating_sub(self.arrived),
             lag: self.lag,
             stages,

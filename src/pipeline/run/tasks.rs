@@ -296,6 +296,7 @@ impl Tasks {
             recording.merge(&recorder.lock());
         }
         recording.stages = gathered.stages;
+        recording.in_flight = gathered.in_flight;
         Finished {
             ledger: self.ledger,
             recording,

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::measure::Bounds;
 use crate::report::value::Report;
 
 /// A figure of a report.
@@ -9,6 +10,8 @@ struct Figure {
     name: &'static str,
     unit: &'static str,
     value: Option<f64>,
+    /// Bounds of the value within the run, if they are known.
+    bounds: Option<[f64; 2]>,
     /// Whether a higher value is better.
     higher_is_better: bool,
 }
@@ -24,17 +27,23 @@ fn figures(report: &Report) -> impl Iterator<Item = (Figure, f64)> {
         name,
         unit,
         value,
+        bounds: None,
         higher_is_better: false,
+    };
+    let percentile = |name, us, bounds: Option<Bounds>| Figure {
+        bounds: bounds.map(|it| [it.low_us, it.high_us].map(|us| us as f64 / 1e3)),
+        ..lower(name, "ms", milliseconds(us))
     };
     let figures = [
         Figure {
             name: "throughput",
             unit: "records/s",
             value: summary.throughput_records_per_second,
+            bounds: None,
             higher_is_better: true,
         },
-        lower("end_to_end_p50", "ms", milliseconds(latency.p50_us)),
-        lower("end_to_end_p99", "ms", milliseconds(latency.p99_us)),
+        percentile("end_to_end_p50", latency.p50_us, latency.bounds.p50),
+        percentile("end_to_end_p99", latency.p99_us, latency.bounds.p99),
         lower("cpu_per_record", "µs", report.cpu.total_us()),
         lower(
             "peak_memory",
@@ -51,24 +60,32 @@ fn figures(report: &Report) -> impl Iterator<Item = (Figure, f64)> {
 
 /// Returns the reports in Bencher's metric format: benchmark → measure → value.
 ///
-/// Several reports of one benchmark give the mean, with the lowest and the highest value.
+/// Several reports of one benchmark give the mean, with the lowest and the highest value. A
+/// percentile of a single report has its bounds within the run.
 pub fn bencher_metric_format(benchmarks: &[(String, Vec<Report>)]) -> Value {
     let benchmarks = benchmarks.iter().map(|(name, reports)| {
-        let mut values: Vec<(&str, Vec<f64>)> = Vec::new();
+        let mut values: Vec<(Figure, Vec<f64>)> = Vec::new();
         for (figure, value) in reports.iter().flat_map(figures) {
-            match values.iter_mut().find(|(name, _)| *name == figure.name) {
+            match values.iter_mut().find(|(it, _)| it.name == figure.name) {
                 Some((_, values)) => values.push(value),
-                None => values.push((figure.name, vec![value])),
+                None => values.push((figure, vec![value])),
             }
         }
-        let measures = values.into_iter().map(|(measure, values)| {
+        let measures = values.into_iter().map(|(figure, values)| {
             let mean = values.iter().sum::<f64>() / values.len() as f64;
             let mut metric = json!({"value": mean});
-            if values.len() > 1 {
-                metric["lower_value"] = json!(values.iter().copied().fold(f64::MAX, f64::min));
-                metric["upper_value"] = json!(values.iter().copied().fold(f64::MIN, f64::max));
+            let bounds = match values.as_slice() {
+                [_] => figure.bounds,
+                several => {
+                    let lowest = several.iter().copied().fold(f64::MAX, f64::min);
+                    Some([lowest, several.iter().copied().fold(f64::MIN, f64::max)])
+                }
+            };
+            if let Some([low, high]) = bounds {
+                metric["lower_value"] = json!(low);
+                metric["upper_value"] = json!(high);
             }
-            (measure.to_owned(), metric)
+            (figure.name.to_owned(), metric)
         });
         (name.clone(), Value::Object(measures.collect()))
     });
@@ -83,12 +100,16 @@ pub fn action_benchmark(benchmarks: &[(String, Vec<Report>)], bigger_is_better: 
             figures(report)
                 .filter(move |(figure, _)| figure.higher_is_better == bigger_is_better)
                 .map(move |(figure, value)| {
-                    json!({
+                    let mut entry = json!({
                         "name": format!("{name}/{}", figure.name),
                         "unit": figure.unit,
                         "value": value,
                         "extra": format!("run {}", report.run.id),
-                    })
+                    });
+                    if let Some([low, high]) = figure.bounds {
+                        entry["range"] = json!(format!("{low}–{high}"));
+                    }
+                    entry
                 })
         });
         found.collect::<Vec<_>>()
@@ -116,6 +137,32 @@ mod tests {
             *throughput,
             json!({"value": 50.0, "lower_value": 40.0, "upper_value": 60.0})
         );
+    }
+
+    #[test]
+    fn percentiles_of_a_single_run_have_their_bounds() {
+        let mut report = sample::report();
+        let latency = &mut report.summary.stages.end_to_end_latency;
+        latency.p99_us = Some(41_800);
+        latency.bounds.p99 = Some(Bounds {
+            low_us: 39_100,
+            high_us: 46_000,
+            effective_count: 900,
+        });
+        let exported = bencher_metric_format(&named(vec![report.clone()]));
+        assert_eq!(
+            exported["simulate"]["end_to_end_p99"],
+            json!({"value": 41.8, "lower_value": 39.1, "upper_value": 46.0})
+        );
+        assert_eq!(exported["simulate"]["throughput"].get("lower_value"), None);
+        let entries = action_benchmark(&named(vec![report]), false);
+        let ranges: Vec<_> = entries
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|it| it.get("range"))
+            .collect();
+        assert_eq!(ranges, [&json!("39.1–46")]);
     }
 
     #[test]

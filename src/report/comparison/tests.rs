@@ -331,6 +331,22 @@ fn difference_holds_only_if_further_runs_show_it() {
     assert_eq!(judged(0.5).verdict, Verdict::Inconclusive);
 }
 
+#[test]
+fn further_pairs_that_disagree_confirm_nothing() {
+    let base = runs(&[1.0; 12]);
+    let slow = runs(&[1.5; 12]);
+    let judged = |further: [f64; 4]| {
+        let mut all = compared(&base, &slow, Design::Paired);
+        let further = compared(&runs(&[1.0; 4]), &runs(&further), Design::Paired);
+        confirm(&mut all, &further);
+        all.verdict
+    };
+    assert_eq!(judged([1.4, 1.5, 1.3, 1.2]), Verdict::Slower);
+    // One that hardly differs to the other side is chance, two are doubt.
+    assert_eq!(judged([1.4, 1.5, 1.3, 1.04]), Verdict::Slower);
+    assert_eq!(judged([2.0, 2.0, 0.9, 0.7]), Verdict::Inconclusive);
+}
+
 /// Equal sides with wild noise that several metrics of a run share.
 #[test]
 fn equal_sides_rarely_differ() {

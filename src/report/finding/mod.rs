@@ -11,9 +11,13 @@
 //! | `connection_pool` | inserts wait for a connection to the store |
 //! | `batch_wait` | records wait for others of their batch before they are stored |
 //! | `store` | the store takes long to insert |
+//! | `partition_skew` | one partition has most of the records, and is slower for it |
 //! | `no_single_stage` | no stage takes most of the time |
+//! | `tail` | the slowest records share a time, a partition, a vehicle or a stage |
 
 mod rules;
+mod skew;
+mod tail;
 #[cfg(test)]
 mod tests;
 

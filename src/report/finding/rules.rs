@@ -1,6 +1,8 @@
 //! The rules behind the findings.
 
 use crate::measure::Stage;
+use crate::report::finding::skew::partition_skew;
+use crate::report::finding::tail::tail;
 use crate::report::finding::{Confidence, Finding};
 use crate::report::value::Report;
 use crate::report::warning::{backlog_growth, emitting};
@@ -25,14 +27,19 @@ const SERVED_US: f64 = 4_000.0;
 /// Causes that also matter in a fast stage: settings that make records wait.
 const WAITS: [&str; 3] = ["linger", "batch_wait", "connection_pool"];
 
-/// Returns what limited the run, the most important first. Empty if the numbers do not tell: after
-/// an outage, without a schedule, or with few samples.
+/// Returns what limited the run, the most important first. Empty if the numbers do not tell: without
+/// a schedule, or with few samples. An outage explains all latencies but those of the tail.
 pub fn findings(report: &Report) -> Vec<Finding> {
-    if !report.outages.is_empty() || report.unlimited_rate() {
+    if report.unlimited_rate() {
         return Vec::new();
     }
-    let mut found: Vec<Finding> = falls_behind(report).into_iter().collect();
-    found.extend(latency(report));
+    let mut found = Vec::new();
+    if report.outages.is_empty() {
+        found.extend(falls_behind(report));
+        found.extend(partition_skew(report));
+        found.extend(latency(report));
+    }
+    found.extend(tail(report));
     found
 }
 

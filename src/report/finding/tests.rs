@@ -1,9 +1,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::measure::{Interval, Outage, Server, Stage, StageSummary};
+use crate::measure::{Interval, IntervalPhase, Outage, PartitionLoad, Server, Stage, StageSummary};
 use crate::report::Notice;
 use crate::report::sample;
+use crate::report::tail::{Tail, TailPartition, TailWindow};
 use crate::report::value::Report;
 
 /// A run whose stages took these milliseconds, with `linger` 5 ms and `batch-wait` 10 ms.
@@ -144,4 +145,132 @@ fn stages_of_a_few_milliseconds_limit_nothing_unless_a_setting_makes_records_wai
     tails.settings = json!({"batch_wait_ms": 0.0});
     tails.summary.stages.store_latency.mean_us = Some(40_000);
     assert_eq!(ids(&tails), ["store"]);
+}
+
+fn load(partition: i32, stored: u64, mean_us: u64) -> PartitionLoad {
+    PartitionLoad {
+        topic: "sensor".to_owned(),
+        partition,
+        acked: stored,
+        stored,
+        mean_us: Some(mean_us),
+        max_us: Some(3 * mean_us),
+    }
+}
+
+#[test]
+fn partition_with_too_many_records_that_is_slower_for_it_is_named() {
+    let skewed = |loads: &[PartitionLoad]| {
+        let mut report = run(0.1, 0.4, 0.1, 1.5);
+        report.settings = json!({"batch_wait_ms": 0.0});
+        report.partitions = loads.to_vec();
+        findings(&report)
+    };
+    let found = skewed(&[load(0, 900, 60_000), load(1, 50, 5_000), load(2, 50, 5_000)]);
+    assert_eq!(found[0].id, "partition_skew");
+    assert_eq!(
+        found[0].message,
+        "partition 0 of `sensor` has 2.7 times the mean number of records, and is slower than the others"
+    );
+    for even in [
+        // Not slower, not fuller, fast, or too few.
+        [load(0, 900, 6_000), load(1, 50, 5_000)],
+        [load(0, 500, 60_000), load(1, 500, 5_000)],
+        [load(0, 900, 3_000), load(1, 50, 1_000)],
+        [load(0, 90, 60_000), load(1, 5, 5_000)],
+    ] {
+        assert_eq!(skewed(&even), [], "{even:?}");
+    }
+}
+
+/// A run of 20 s whose slowest records were due in one window, passed through one partition, and
+/// spent their time in the store.
+fn run_with_tail(window: (f64, f64), partition: i32, store_us: u64) -> Report {
+    let mut report = run(0.1, 0.4, 0.1, 1.5);
+    report.settings = json!({"vehicles": 1_000, "batch_wait_ms": 0.0});
+    report.summary.stages.end_to_end_latency.count = 20_000;
+    report.intervals = (0..20)
+        .map(|second| Interval {
+            start_s: f64::from(second),
+            phase: Some(IntervalPhase::Run),
+            emitted: 1_000,
+            stored: 1_000,
+            ..Interval::default()
+        })
+        .collect();
+    report.partitions = (0..4)
+        .map(|partition| load(partition, 5_000, 2_000))
+        .collect();
+    report.tail = Some(Tail {
+        records: 200,
+        from_us: 80_000,
+        publish_delay_us: 100,
+        publish_latency_us: 100_000 - store_us,
+        store_latency_us: store_us,
+        windows: vec![TailWindow {
+            from_s: window.0,
+            to_s: window.1,
+            records: 150,
+        }],
+        partitions: vec![TailPartition {
+            topic: "sensor".to_owned(),
+            partition,
+            records: if partition == 3 { 190 } else { 60 },
+        }],
+        ..Tail::default()
+    });
+    report
+}
+
+#[test]
+fn tail_says_when_and_where_its_records_waited() {
+    let found = findings(&run_with_tail((4.0, 6.0), 3, 95_000));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        found[0].message,
+        "the slowest 1 %: 75 % of them were due from 4 s to 6 s; 95 % of them passed through partition 3 of \
+         `sensor`, which has 25 % of all records; store latency is 95 % of their time, and 71 % of that of all records"
+    );
+    assert_eq!(
+        found[0].evidence,
+        "200 records from 80.0 ms on, p50 2.10 ms"
+    );
+}
+
+#[test]
+fn tail_names_the_outage_in_its_window() {
+    let mut report = run_with_tail((4.0, 6.0), 0, 95_000);
+    report.outages = vec![Outage {
+        server: Server::Store,
+        from_s: 5.0,
+        to_s: 6.0,
+        failed_requests: 0,
+    }];
+    let found = findings(&report);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].message.contains("from 4 s to 6 s (store outage)"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn tail_whose_records_wait_where_the_others_do_not_is_told() {
+    let found = findings(&run_with_tail((0.0, 20.0), 0, 5_000));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0]
+            .message
+            .contains("publish latency is 95 % of their time"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn tail_that_shares_nothing_or_is_not_far_is_no_finding() {
+    assert_eq!(findings(&run_with_tail((0.0, 20.0), 0, 95_000)), []);
+    let mut near = run_with_tail((4.0, 6.0), 3, 95_000);
+    near.tail.as_mut().unwrap().from_us = 10_000;
+    near.summary.stages.end_to_end_latency.p50_us = Some(2_100);
+    assert_eq!(findings(&near), []);
 }

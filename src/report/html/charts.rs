@@ -95,7 +95,7 @@ fn heat_map(report: &Report, history: &History) -> Option<Figure> {
     chart.explain(HEAT[5], &format!("{} records", quantity::count(most)));
     Some(Figure {
         title: "End-to-end latency over time",
-        caption: "Each column is a moment of the run, each cell a range of latencies: the darker, the more records took that long. Shaded: warm-up, faults, outages.",
+        caption: "Each column is a moment of the run, each cell a range of latencies: the stronger its color, the more records took that long. Shaded: warm-up, faults, outages.",
         svg: chart.finish("Heat map of the end-to-end latency over time"),
     })
 }

@@ -1,13 +1,15 @@
 //! HTML form, for people: one file, complete without scripts, styles and network.
 //!
-//! verdict · headline · findings · warnings · charts · stages · settings, machine and command · data
+//! verdict · headline · findings · warnings · charts · stages · slowest records · settings, machine and command · data
 
 mod charts;
+mod columns;
 mod data;
 mod figure;
 mod live;
 mod partitions;
 pub mod svg;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod wall;
@@ -45,7 +47,9 @@ const STYLE: &str = include_str!("page.css");
 
 /// Writes a report with its charts.
 pub fn write(report: &Report, history: &History, mut output: impl Write) -> io::Result<()> {
-    let json = serde_json::to_vec(report)?;
+    let json = columns::pack(serde_json::to_value(report)?)
+        .to_string()
+        .into_bytes();
     let latencies = merged_log(report, history)?;
     let data = data::element(REPORT, &json)? + &data::element(LATENCIES, &latencies)?;
     let sections = [
@@ -56,6 +60,7 @@ pub fn write(report: &Report, history: &History, mut output: impl Write) -> io::
         warnings(report),
         figures(report, history),
         stage_table(report),
+        tail::section(report),
         faults(report),
         origin(report),
         data,
@@ -81,7 +86,11 @@ pub fn is_page(file: &[u8]) -> bool {
 
 /// Returns the report in a page, as JSON.
 pub fn report_of(page: &[u8]) -> Option<io::Result<Vec<u8>>> {
-    data::find(std::str::from_utf8(page).ok()?, REPORT)
+    let json = data::find(std::str::from_utf8(page).ok()?, REPORT)?;
+    Some(json.and_then(|json| {
+        let packed = serde_json::from_slice(&json)?;
+        Ok(columns::unpack(packed).to_string().into_bytes())
+    }))
 }
 
 /// Returns the histograms in a page, as an interval log.

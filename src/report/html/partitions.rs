@@ -43,7 +43,12 @@ pub fn chart(report: &Report) -> Option<Figure> {
         let color = if stores { STORED } else { ACKED };
         let records = records(load) as f64;
         chart.boxes(color, &[[0.0, bottom, records, bottom + 0.7]]);
-        chart.text(records, bottom + 0.35, &label(load, topics, records));
+        // A label beside a short bar would cross the line of the mean.
+        chart.text(
+            records.max(mean),
+            bottom + 0.35,
+            &label(load, topics, records),
+        );
     }
     let (caption, of) = if stores {
         (

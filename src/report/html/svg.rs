@@ -174,19 +174,22 @@ impl Chart {
     /// Draws a line through points; `None` interrupts it.
     pub fn line(&mut self, color: Color, name: &str, points: &[Option<(f64, f64)>]) {
         let mut path = String::new();
-        let mut drawing = false;
+        let mut before: Option<[i64; 2]> = None;
         for (index, point) in points.iter().enumerate() {
             let Some((x, y)) = point else {
-                drawing = false;
+                before = None;
                 continue;
             };
-            let (x, y) = (self.x_of(*x), self.y_of(*y));
-            let _ = write!(path, "{}{x:.1} {y:.1}", if drawing { 'L' } else { 'M' });
-            let alone = !drawing && points.get(index + 1).is_none_or(Option::is_none);
+            let [x, y] = [self.x_of(*x), self.y_of(*y)].map(tenths);
+            match before {
+                Some([last_x, last_y]) => step(&mut path, 'l', x - last_x, y - last_y),
+                None => step(&mut path, 'M', x, y),
+            }
+            let alone = before.is_none() && points.get(index + 1).is_none_or(Option::is_none);
             if alone {
                 path.push_str("h.1");
             }
-            drawing = true;
+            before = Some([x, y]);
         }
         let (class, value) = (color.class, color.value);
         let _ = write!(
@@ -237,13 +240,22 @@ impl Chart {
             return;
         }
         let mut path = String::new();
-        for [x0, y0, x1, y1] in boxes {
-            let (left, right) = (self.x_of(*x0), self.x_of(*x1));
-            let (bottom, top) = (self.y_of(*y0), self.y_of(*y1));
-            let _ = write!(
-                path,
-                "M{left:.1} {top:.1}H{right:.1}V{bottom:.1}H{left:.1}z"
-            );
+        let corners = |[x0, y0, x1, y1]: &[f64; 4]| {
+            let across = [self.x_of(*x0), self.x_of(*x1)].map(tenths);
+            (across, [self.y_of(*y0), self.y_of(*y1)].map(tenths))
+        };
+        let mut boxes = boxes.iter().map(corners).peekable();
+        while let Some(([left, right], [bottom, mut top])) = boxes.next() {
+            // Boxes on top of each other are one.
+            while let Some((_, [_, higher])) =
+                boxes.next_if(|(across, [low, _])| *across == [left, right] && *low == top)
+            {
+                top = higher;
+            }
+            step(&mut path, 'M', left, top);
+            let (width, height) = (right - left, bottom - top);
+            let (width, back) = (tenth_text(width), tenth_text(-width));
+            let _ = write!(path, "h{width}v{}h{back}", tenth_text(height));
         }
         let (class, value) = (color.class, color.value);
         let _ = write!(
@@ -318,6 +330,31 @@ impl Chart {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "positions on a page; saturates"
+)]
+fn tenths(position: f64) -> i64 {
+    (position * 10.0).round() as i64
+}
+
+/// Returns a number of tenths as a decimal number without needless characters.
+fn tenth_text(tenths: i64) -> String {
+    let sign = if tenths < 0 { "-" } else { "" };
+    let (whole, rest) = (tenths.unsigned_abs() / 10, tenths.unsigned_abs() % 10);
+    match (whole, rest) {
+        (whole, 0) => format!("{sign}{whole}"),
+        (0, rest) => format!("{sign}.{rest}"),
+        (whole, rest) => format!("{sign}{whole}.{rest}"),
+    }
+}
+
+/// Adds a command with a position in tenths to a path.
+fn step(path: &mut String, command: char, x: i64, y: i64) {
+    let blank = if y < 0 { "" } else { " " };
+    let _ = write!(path, "{command}{}{blank}{}", tenth_text(x), tenth_text(y));
+}
+
 /// Returns a text with the characters replaced that have a meaning in HTML.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -351,6 +388,45 @@ mod tests {
         assert_eq!(Scale::linear(0.0, 0.0).ticks().len(), 6);
         let decades = Scale::logarithmic(3.0, 25_000.0).ticks();
         assert_eq!(decades.len(), 6, "{decades:?}");
+    }
+
+    #[test]
+    fn paths_are_short_and_exact() {
+        for (tenths, text) in [
+            (634, "63.4"),
+            (560, "56"),
+            (9, ".9"),
+            (-5, "-.5"),
+            (-120, "-12"),
+            (0, "0"),
+        ] {
+            assert_eq!(tenth_text(tenths), text);
+        }
+        let mut chart = Chart::new(270.0, Scale::linear(0.0, 10.0), Scale::linear(0.0, 10.0));
+        let black = color("c", "#000");
+        chart.line(
+            black,
+            "",
+            &[Some((0.0, 0.0)), Some((5.0, 10.0)), None, Some((10.0, 0.0))],
+        );
+        let (left, right) = (tenth_text(tenths(LEFT)), tenth_text(tenths(WIDTH - RIGHT)));
+        assert!(
+            chart.body.contains(&format!("d=\"M{left} ")),
+            "{}",
+            chart.body
+        );
+        assert!(chart.body.contains(&format!("M{right} ")), "{}", chart.body);
+        // Two boxes on top of each other, and one beside them.
+        chart.body.clear();
+        chart.boxes(
+            black,
+            &[
+                [0.0, 0.0, 1.0, 1.0],
+                [0.0, 1.0, 1.0, 2.0],
+                [1.0, 1.0, 2.0, 2.0],
+            ],
+        );
+        assert_eq!(chart.body.matches('M').count(), 2, "{}", chart.body);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!
 //! It is drawn with a few escape sequences. Messages are kept and written when it ends.
 
+mod keys;
 mod screens;
 mod size;
 mod tty;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use keys::Key;
 use screens::Screen;
 use size::Size;
 use tty::Tty;
@@ -100,10 +102,10 @@ fn show(shared: &Shared, mut tty: Tty, colored: bool) {
             0
         });
         let pressed = &keys[..read];
-        for key in pressed {
+        for key in keys::keys(pressed) {
             match key {
-                b'q' => tty::interrupt(),
-                key => screen = screen.after(*key),
+                Key::Quit => tty::interrupt(),
+                key => screen = screen.after(key),
             }
         }
         let resized = tty.size() != size;

@@ -3,6 +3,7 @@
 use textwrap::core::display_width;
 
 use crate::measure::{Histogram, Interval, PartitionLoad, Stage, Trend};
+use crate::terminal::dashboard::keys::Key;
 use crate::terminal::dashboard::size::Size;
 use crate::terminal::dashboard::view::View;
 use crate::text::{Ink, Page, quantity};
@@ -21,7 +22,19 @@ pub enum Screen {
     Stages,
     Partitions,
     Messages,
+    /// What the keys do.
+    Help,
 }
+
+/// What the keys do.
+const HELP: [(&str, &str); 6] = [
+    ("1-4", "screen with this number"),
+    ("tab, right", "next screen"),
+    ("shift-tab, left", "screen before"),
+    ("?", "this help; again for the overview"),
+    ("q", "end in order: drain, audit, report"),
+    ("Ctrl-C", "the same; twice to abort"),
+];
 
 impl Screen {
     const ALL: [Self; 4] = [
@@ -37,19 +50,21 @@ impl Screen {
             Self::Stages => "stages",
             Self::Partitions => "partitions",
             Self::Messages => "messages",
+            Self::Help => "help",
         }
     }
 
-    /// Returns the screen after a key was pressed: a number, or the tabulator for the next one.
-    pub fn after(self, key: u8) -> Self {
+    /// Returns the screen after a key was pressed.
+    pub fn after(self, key: Key) -> Self {
         let all = Self::ALL;
+        let at = all.iter().position(|it| *it == self);
         match key {
-            b'1'..=b'4' => all[usize::from(key - b'1')],
-            b'\t' => {
-                let at = all.iter().position(|it| *it == self).unwrap_or_default();
-                all[(at + 1) % all.len()]
-            }
-            _ => self,
+            Key::Number(number) => all.get(number - 1).copied().unwrap_or(self),
+            Key::Next => at.map_or(all[0], |at| all[(at + 1) % all.len()]),
+            Key::Previous => at.map_or(all[0], |at| all[(at + all.len() - 1) % all.len()]),
+            Key::Help if self == Self::Help => all[0],
+            Key::Help => Self::Help,
+            Key::Quit => self,
         }
     }
 }
@@ -65,11 +80,15 @@ pub fn draw(view: &View, screen: Screen, size: Size, colored: bool) -> Vec<Strin
         Screen::Stages => stages(view, &page, &mut lines),
         Screen::Partitions => partitions(view, &page, &mut lines),
         Screen::Messages => messages(view, size, &mut lines),
+        Screen::Help => lines.extend(HELP.map(|(key, meaning)| format!("{key:<16} {meaning}"))),
     }
     lines.truncate(size.rows.saturating_sub(1));
     let mut lines: Vec<String> = lines.iter().map(|line| cut(line, size.columns)).collect();
     lines.resize(size.rows.saturating_sub(1), String::new());
-    lines.push(cut("1-4 or tab: screens · q: end in order", size.columns));
+    lines.push(cut(
+        "1-4, tab or arrows: screens · ?: help · q: end in order",
+        size.columns,
+    ));
     lines
 }
 

@@ -123,8 +123,18 @@ fn run_that_has_measured_nothing_has_screens() {
 #[test]
 fn keys_choose_the_screen() {
     let overview = Screen::Overview;
-    assert_eq!(overview.after(b'3'), Screen::Partitions);
-    assert_eq!(overview.after(b'\t'), Screen::Stages);
-    assert_eq!(Screen::Messages.after(b'\t'), overview);
-    assert_eq!(Screen::Stages.after(b'x'), Screen::Stages);
+    assert_eq!(overview.after(Key::Number(3)), Screen::Partitions);
+    assert_eq!(overview.after(Key::Number(9)), overview);
+    assert_eq!(overview.after(Key::Next), Screen::Stages);
+    assert_eq!(Screen::Messages.after(Key::Next), overview);
+    assert_eq!(overview.after(Key::Previous), Screen::Messages);
+    assert_eq!(Screen::Stages.after(Key::Help), Screen::Help);
+    assert_eq!(Screen::Help.after(Key::Help), overview);
+    assert_eq!(Screen::Help.after(Key::Number(2)), Screen::Stages);
+}
+
+#[test]
+fn help_says_what_the_keys_do() {
+    let shown = drawn(&view(3, 0), Screen::Help);
+    assert!(shown.contains("shift-tab, left  screen before"), "{shown}");
 }
