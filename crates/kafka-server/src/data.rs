@@ -92,7 +92,7 @@ impl DataError {
             Self::Topic { .. } => {
                 "pass a name of at most 249 letters, digits, `.`, `_` and `-`, and fewer partitions"
             }
-            Self::TooMany { .. } => "read the topic by a client",
+            Self::TooMany { .. } => "read the topic with a client",
             Self::Storage { .. } => "check the disk and the permissions of the data directory",
         }
     }
@@ -130,7 +130,7 @@ pub enum DataError {
         reason: String,
     },
     /// The topic has more records than one call returns.
-    #[error("topic `{topic}` has more than {MAX_RECORDS} records; read it by a client")]
+    #[error("topic `{topic}` has more than {MAX_RECORDS} records; read it with a client")]
     TooMany {
         /// Name of the topic.
         topic: String,

@@ -72,7 +72,7 @@ pub enum Error {
     )]
     TooLarge,
     /// Never empty.
-    #[error("the topic does not take {} of the records", refused.len())]
+    #[error("the topic does not accept {} of the records", refused.len())]
     Refused { refused: Vec<Refused> },
 }
 

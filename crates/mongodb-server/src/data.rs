@@ -47,7 +47,7 @@ impl MongoServer {
         let namespace = Namespace::new(database, collection);
         let namespace = namespace.map_err(|error| failed(error.to_string()))?;
         if engine.is_view(&namespace) {
-            return Err(failed("it is a view; read it by a client".to_owned()));
+            return Err(failed("it is a view; read it with a client".to_owned()));
         }
         let source = Source::Collection { reverse: false };
         let all = Filter::parse(Doc::EMPTY);
@@ -61,7 +61,7 @@ impl MongoServer {
             };
             if documents.len() == MAX_DOCUMENTS {
                 let reason = format!("it has more than {MAX_DOCUMENTS} documents");
-                return Err(failed(format!("{reason}; read it by a client")));
+                return Err(failed(format!("{reason}; read it with a client")));
             }
             // A copy: the row may share a buffer with many others.
             documents.push(Bytes::copy_from_slice(&row.document));

@@ -120,7 +120,7 @@ fn failed_restart(source: convoy_registry_server::Error) -> Error {
 
 /// How a registry starts; made by [`Registry::builder`] or [`blocking::Registry::builder`].
 #[derive(Debug)]
-#[must_use = "a registry that is not started serves nobody"]
+#[must_use = "a registry that is not started serves no client"]
 pub struct RegistryBuilder<Mode = Async> {
     user: Option<User>,
     data_dir: Option<PathBuf>,

@@ -128,7 +128,7 @@ impl Servers {
 
 /// How the three servers start; made by [`Servers::builder`] or [`blocking::Servers::builder`].
 #[derive(Debug)]
-#[must_use = "servers that are not started serve nobody"]
+#[must_use = "servers that are not started serve no client"]
 pub struct ServersBuilder<Mode = Async> {
     kafka: KafkaBuilder,
     mongo: MongoBuilder,

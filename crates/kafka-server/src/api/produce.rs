@@ -286,7 +286,7 @@ fn refuse_records(error: records::Error, config: &TopicConfig) -> Failed {
 
 fn describe_refused(refused: &Refused, config: &TopicConfig) -> BatchIndexAndErrorMessage {
     let message = match (refused.reason, config.timestamps) {
-        (Reason::MissingKey, _) => "a compacted topic does not take records without a key".into(),
+        (Reason::MissingKey, _) => "a compacted topic does not accept records without a key".into(),
         (Reason::Timestamp(timestamp), Timestamps::Create { before, after }) => format!(
             "timestamp {timestamp} is more than {before} ms before or {after} ms after the broker's time"
         ),

@@ -70,7 +70,7 @@ fn stop_at_end(
             path = %path.display(),
             bytes = bytes.len() - at,
             next_offset,
-            "cut off a torn end"
+            "removed an incomplete batch at the end of a log"
         );
         return segment.truncate_torn();
     }

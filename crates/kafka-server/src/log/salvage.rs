@@ -128,7 +128,7 @@ pub fn describe(parts: &[Part], next_offset: i64, end_offset: Option<i64>) -> St
     let whole = parts.iter().any(|part| matches!(part, Part::Whole { .. }));
     let lost = if lost.is_empty() { "nothing" } else { &lost };
     let after = if whole {
-        "; the batches after it are whole"
+        "; the batches after it are undamaged"
     } else {
         ""
     };

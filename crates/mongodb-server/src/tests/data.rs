@@ -33,7 +33,7 @@ async fn views_and_invalid_names_are_refused_by_name() {
     for (collection, expected) in [
         (
             "recent",
-            "cannot read `test.recent`: it is a view; read it by a client",
+            "cannot read `test.recent`: it is a view; read it with a client",
         ),
         (
             "",

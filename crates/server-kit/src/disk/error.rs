@@ -53,13 +53,13 @@ pub enum Error {
         path: PathBuf,
     },
     /// An earlier version of convoy wrote the file.
-    #[error("`{}` was written by an older convoy, in a format that this one does not read", path.display())]
+    #[error("`{}` has the format of an older version of convoy, which this version cannot read", path.display())]
     Old {
         /// Path of the file.
         path: PathBuf,
     },
     /// A later version of convoy wrote the file.
-    #[error("`{}` was written by a newer convoy (format {}, expected {})", path.display(), char::from(*version), char::from(*expected))]
+    #[error("`{}` was written by a newer version of convoy (format {}, expected {})", path.display(), char::from(*version), char::from(*expected))]
     New {
         /// Path of the file.
         path: PathBuf,
@@ -79,13 +79,11 @@ impl Error {
                 "check that the disk of the data directory is neither full nor failing"
             }
             Self::Damaged { .. } | Self::Missing { .. } => {
-                "restore the data directory from a backup, or start once with `convoy up --repair`, which keeps what is whole"
+                "restore the data directory from a backup, or start once with `convoy up --repair`, which keeps all undamaged data"
             }
             Self::Foreign { .. } => "move the file out of the data directory",
-            Self::Old { .. } => {
-                "start with another data directory, or use the older convoy for this one"
-            }
-            Self::New { .. } => "use a newer convoy, or start with another data directory",
+            Self::Old { .. } => "pass another data directory, or use the older version of convoy",
+            Self::New { .. } => "use the newer version of convoy, or pass another data directory",
         }
     }
 

@@ -89,7 +89,7 @@ impl Journal {
         let end = read(path, &bytes, header.salt, kind, mark, &mut replay)?;
         if end < bytes.len() {
             let torn = bytes.len() - end;
-            warn!(path = %path.display(), offset = end, bytes = torn, "cut off a torn end");
+            warn!(path = %path.display(), offset = end, bytes = torn, "removed an incomplete batch at the end of a log");
             let cut = file.set_len(end as u64).and_then(|()| file.sync_all());
             cut.map_err(|source| Error::write(path, source))?;
         }
@@ -237,8 +237,8 @@ pub fn describe(extent: &Extent, behind: usize) -> String {
     let lost = format!("{extent} would be lost");
     match behind {
         0 => lost,
-        1 => format!("{lost}; one entry after it is whole"),
-        more => format!("{lost}; {more} entries after it are whole"),
+        1 => format!("{lost}; one entry after it is undamaged"),
+        more => format!("{lost}; {more} entries after it are undamaged"),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::mode::{Async, Blocking};
 
 /// How a broker starts; made by [`Kafka::builder`] or [`blocking::Kafka::builder`].
 #[derive(Debug)]
-#[must_use = "a broker that is not started serves nobody"]
+#[must_use = "a broker that is not started serves no client"]
 pub struct KafkaBuilder<Mode = Async> {
     topics: Vec<(String, i32)>,
     auto_create: bool,

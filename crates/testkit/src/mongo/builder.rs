@@ -17,7 +17,7 @@ use crate::variables::store_uri;
 
 /// How a MongoDB server starts; made by [`Mongo::builder`] or [`blocking::Mongo::builder`].
 #[derive(Debug)]
-#[must_use = "a server that is not started serves nobody"]
+#[must_use = "a server that is not started serves no client"]
 pub struct MongoBuilder<Mode = Async> {
     replica_set: Option<String>,
     user: Option<User>,
