@@ -1,9 +1,12 @@
 //! A Kafka broker for a test.
 
 mod builder;
+#[cfg(feature = "tls")]
+mod certificates;
 mod faults;
 mod progress;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +49,8 @@ pub struct Kafka {
     host: Arc<Host>,
     bootstrap_servers: String,
     user: Option<User>,
+    #[cfg(feature = "tls")]
+    tls: Option<certificates::Certificates>,
     faults: KafkaFaults,
 }
 
@@ -66,9 +71,28 @@ impl Kafka {
     }
 
     /// Returns the variables of a `.env`: `BOOTSTRAP_SERVER`, `SECURITY_PROTOCOL`,
-    /// `SASL_MECHANISM`, `API_KEY` and `API_SECRET_KEY`, as `convoy up` sets them.
+    /// `SASL_MECHANISM`, `API_KEY` and `API_SECRET_KEY`, as `convoy up` sets them; with TLS also
+    /// `SSL_CA_LOCATION`.
     pub fn env(&self) -> Variables {
-        variables::of_broker(&self.bootstrap_servers, self.user.as_ref())
+        let ca_file = self.trusted();
+        variables::of_broker(&self.bootstrap_servers, self.user.as_ref(), ca_file)
+    }
+
+    /// Returns the file (PEM) with the certificate that clients must trust; `None` without TLS.
+    #[cfg(feature = "tls")]
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.trusted()
+    }
+
+    #[cfg(feature = "tls")]
+    fn trusted(&self) -> Option<&Path> {
+        self.tls.as_ref()?.ca_file()
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "the twin with TLS needs it")]
+    const fn trusted(&self) -> Option<&Path> {
+        None
     }
 
     /// Returns the faults that a test can inject.
