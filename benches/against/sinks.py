@@ -67,7 +67,7 @@ def steady(given, name, directory):
     load = ["--warmup", "10s", "--duration", "20s", "--settle", "30s"]
     report, _ = simulate(given, name, directory, load)
     latency = report["summary"]["stages"]["end_to_end_latency"]
-    return {"p50": latency["p50_ms"], "p99": latency["p99_ms"]}
+    return {"p50": latency["p50_us"] / 1_000, "p99": latency["p99_us"] / 1_000}
 
 
 def kill(given, name, directory):
