@@ -18,13 +18,13 @@ pub enum Api {
     Fetch,
     /// A group's commit of offsets.
     OffsetCommit,
-    /// A group's look at its committed offsets, at the start of a consumer.
+    /// A consumer's question for the committed offsets of its group.
     OffsetFetch,
     /// The search for the coordinator of a group or of a transactional producer.
     FindCoordinator,
     /// A consumer's entry into a group.
     JoinGroup,
-    /// A consumer's sign that it still runs.
+    /// A consumer's heartbeat.
     Heartbeat,
     /// A consumer's exit from a group.
     LeaveGroup,

@@ -6,6 +6,7 @@ mod certificates;
 mod faults;
 mod progress;
 
+#[cfg(feature = "tls")]
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,25 +75,17 @@ impl Kafka {
     /// `SASL_MECHANISM`, `API_KEY` and `API_SECRET_KEY`, as `convoy up` sets them; with TLS also
     /// `SSL_CA_LOCATION`.
     pub fn env(&self) -> Variables {
-        let ca_file = self.trusted();
+        #[cfg(feature = "tls")]
+        let ca_file = self.ca_file();
+        #[cfg(not(feature = "tls"))]
+        let ca_file = None;
         variables::of_broker(&self.bootstrap_servers, self.user.as_ref(), ca_file)
     }
 
     /// Returns the file (PEM) with the certificate that clients must trust; `None` without TLS.
     #[cfg(feature = "tls")]
     pub fn ca_file(&self) -> Option<&Path> {
-        self.trusted()
-    }
-
-    #[cfg(feature = "tls")]
-    fn trusted(&self) -> Option<&Path> {
         self.tls.as_ref()?.ca_file()
-    }
-
-    #[cfg(not(feature = "tls"))]
-    #[expect(clippy::unused_self, reason = "the twin with TLS needs it")]
-    const fn trusted(&self) -> Option<&Path> {
-        None
     }
 
     /// Returns the faults that a test can inject.
