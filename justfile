@@ -148,6 +148,16 @@ bench-ferretdb ferretdb *arguments:
     cargo build --release --locked
     python3 benches/against/ferretdb.py target/release/convoy "$@"
 
+# Move the same load with convoy's consumer, Kafka Connect and plain consumers in Python and C (needs Java, Maven, pymongo, confluent-kafka, psutil; tens of minutes).
+bench-sinks *arguments:
+    cargo build --release --locked
+    python3 benches/against/sinks.py target/release/convoy "$@"
+
+# Compare with Kafka, FerretDB and other consumers in one run: `just bench-beside --ferretdb PROGRAM` (as above; tens of minutes).
+bench-beside *arguments:
+    cargo build --release --locked
+    python3 benches/against/beside.py target/release/convoy "$@"
+
 # Time the start after `kill -9` with a gigabyte in broker and store (needs confluent-kafka and pymongo).
 bench-recovery *arguments:
     cargo build --release --locked

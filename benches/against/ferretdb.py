@@ -8,13 +8,12 @@ server is measured while the other is idle: the ratio is what counts. Needs pymo
 import json
 import os
 import random
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
+from common import start_convoy, start_ferretdb, stop
 from pymongo import MongoClient, WriteConcern
 from pymongo.errors import PyMongoError
 
@@ -39,33 +38,6 @@ def rows():
             row[name] = None if draw.random() < 0.1 else value
         made.append(row)
     return made
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def start_convoy(executable, directory):
-    command = [executable, "up", "--anonymous", "--data-dir", f"{directory}/convoy"]
-    command += ["--broker-port", "0", "--registry-port", "0", "--store-port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=directory)
-    for line in process.stdout:
-        if line.startswith("MONGO_DB_URL="):
-            return process, line.strip().split("=", 1)[1]
-    sys.exit("convoy did not start")
-
-
-def start_ferretdb(executable, directory):
-    port = free_port()
-    command = [executable, "--handler=sqlite", f"--sqlite-url=file:{directory}/ferret/"]
-    command += [f"--state-dir={directory}/ferret", f"--listen-addr=127.0.0.1:{port}"]
-    command += ["--telemetry=disable", "--debug-addr=-", "--log-level=error"]
-    os.makedirs(f"{directory}/ferret")
-    with open(f"{directory}/ferretdb.log", "w", encoding="utf-8") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=directory)
-    return process, f"mongodb://127.0.0.1:{port}/"
 
 
 def compare_answers(clients, documents):
@@ -126,8 +98,9 @@ def main():
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
     documents = rows()
     with tempfile.TemporaryDirectory() as directory:
+        process, _, uri = start_convoy(convoy, directory)
         servers = {
-            "convoy": start_convoy(convoy, directory),
+            "convoy": (process, uri),
             "FerretDB": start_ferretdb(ferretdb, directory),
         }
         try:
@@ -147,9 +120,7 @@ def main():
             durable, _ = measure(clients["convoy"], documents, "durable", w="majority", j=True)
             print(f"convoy with j: true: {durable:,.0f} documents/s")
         finally:
-            for process, _ in servers.values():
-                process.terminate()
-                process.wait(60)
+            stop([process for process, _ in servers.values()])
     medians = {name: round(statistics.median(pair[name] for pair in results)) for name in results[0]}
     ratios = [round(pair["convoy"] / pair["FerretDB"], 2) for pair in results]
     print(json.dumps({"median documents/s": medians, "ratios": ratios}))

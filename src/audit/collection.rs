@@ -1,7 +1,9 @@
 //! Audit of the collection of another program: documents of any shape that carry the identity of their
 //! reading, in the order in which they were stored.
 //!
-//! Memory: four bytes and one bit for each reading, and eight bytes for each vehicle.
+//! Memory: four bytes and one bit for each reading, and sixteen bytes for each vehicle.
+
+use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,15 @@ pub struct ChangedDocument {
     pub difference: String,
 }
 
+/// A vehicle whose readings were stored out of order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReorderedVehicle {
+    /// Index of the vehicle.
+    pub vehicle: u32,
+    /// Readings whose first document came after that of a later reading.
+    pub readings: u64,
+}
+
 /// Readings of a run by vehicle, and what the documents say about each.
 #[derive(Debug)]
 pub struct CollectionPass {
@@ -53,6 +64,8 @@ pub struct CollectionPass {
     seen: Vec<u64>,
     /// Greatest sequence seen of each vehicle, plus one.
     highest: Vec<u64>,
+    /// Reordered readings of each vehicle.
+    reordered_of: Vec<u64>,
     /// Readings with a document.
     pub stored: u64,
     /// Documents after the first of a reading.
@@ -83,6 +96,7 @@ impl CollectionPass {
             rows: vec![WITHHELD; index(total)],
             seen: vec![0; index(total.div_ceil(64))],
             highest: vec![0; per_vehicle.len()],
+            reordered_of: vec![0; per_vehicle.len()],
             stored: 0,
             duplicated: 0,
             changed: 0,
@@ -141,7 +155,9 @@ impl CollectionPass {
         self.seen[word] |= bit;
         self.stored += 1;
         let highest = &mut self.highest[reading.vehicle as usize];
-        self.reordered += u64::from(reading.sequence < *highest);
+        let reordered = u64::from(reading.sequence < *highest);
+        self.reordered += reordered;
+        self.reordered_of[reading.vehicle as usize] += reordered;
         *highest = (*highest).max(reading.sequence + 1);
     }
 
@@ -184,6 +200,21 @@ impl CollectionPass {
                 });
             }
         }
+        found
+    }
+
+    /// Returns the vehicles with the most reordered readings.
+    pub fn reordered_examples(&self) -> Vec<ReorderedVehicle> {
+        let all = (0..).zip(&self.reordered_of);
+        let mut found: Vec<ReorderedVehicle> = all
+            .filter(|(_, readings)| **readings > 0)
+            .map(|(vehicle, readings)| ReorderedVehicle {
+                vehicle,
+                readings: *readings,
+            })
+            .collect();
+        found.sort_by_key(|it| (Reverse(it.readings), it.vehicle));
+        found.truncate(EXAMPLES);
         found
     }
 
@@ -338,6 +369,12 @@ mod tests {
             });
             let expected = u64::from(later.count() > 0);
             prop_assert_eq!(verdict(&moved).reordered, expected);
+            let mut pass = pass();
+            for (vehicle, sequence) in moved {
+                pass.visit(Some(vehicle), Some(sequence), |_row| None);
+            }
+            let vehicles: Vec<u32> = pass.reordered_examples().iter().map(|it| it.vehicle).collect();
+            prop_assert_eq!(vehicles, vec![late.0; usize::from(expected > 0)]);
         }
     }
 }

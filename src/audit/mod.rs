@@ -11,7 +11,9 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use collection::{ChangedDocument, CollectionPass, MissingReadings, ReadingId};
+pub use collection::{
+    ChangedDocument, CollectionPass, MissingReadings, ReadingId, ReorderedVehicle,
+};
 pub use first_pass::FirstPass;
 pub use ledger::Ledger;
 pub use scope::Scope;

@@ -21,8 +21,12 @@ use tokio::sync::watch;
 use crate::error::Error;
 use crate::host::interrupt;
 use crate::measure::RunClock;
+use crate::platform::group_is_running;
 use crate::report::{ConsumerExit, ExitCause};
 use crate::terminal::Terminal;
+
+/// Interval between two looks at the processes of a group that ends.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What the command is, and what it gets.
 #[derive(Debug)]
@@ -148,7 +152,7 @@ impl ConsumerCommand {
         // A paused process gets it when it goes on.
         running.signal(Signal::CONT);
         tokio::select! {
-            _ended = running.ended.wait_for(|ended| *ended) => {}
+            () = running.all_ended() => {}
             () = grace => {}
         }
         self.kill(running, cause).await;
@@ -259,6 +263,15 @@ impl Watching {
 }
 
 impl Running {
+    /// Waits until all processes of the group have ended. A shell ends at once and leaves behind the
+    /// program that still stores what it has.
+    async fn all_ended(&mut self) {
+        let _ended = self.ended.wait_for(|ended| *ended).await;
+        while group_is_running(self.group) == Some(true) {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
     fn signal(&self, signal: Signal) {
         // Its processes may have ended.
         if let Err(error) = kill_process_group(self.group, signal) {

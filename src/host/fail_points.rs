@@ -145,6 +145,10 @@ impl FailPoints {
 
 impl FaultHook<Moment<'_>, Fault> for FailPoints {
     fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
+        // A delay before the response has the same effect.
+        if matches!(moment, Moment::BeforeRequest { .. }) {
+            return None;
+        }
         let (hang, slow) = self.delays(Target::Broker);
         if let Some(rest) = hang {
             return Some(Fault::Delay(rest));

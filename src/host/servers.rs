@@ -114,6 +114,21 @@ impl Servers {
         self.store.uri()
     }
 
+    /// Returns how many records of a topic a group has not committed; `None` if it committed nothing,
+    /// or if the broker is not embedded.
+    pub fn uncommitted(&self, group: &str, topic: &str) -> Option<u64> {
+        let Broker::Embedded(broker) = &self.broker else {
+            return None;
+        };
+        let partitions = broker.progress(group, topic).ok()?.partitions;
+        let known = partitions.iter().any(|it| it.committed.is_some());
+        let left = partitions.iter().map(|it| {
+            let next = it.committed.unwrap_or(it.start);
+            it.end.saturating_sub(next).max(0).unsigned_abs()
+        });
+        known.then(|| left.sum())
+    }
+
     /// Returns the URL of the embedded registry, if there is one.
     pub fn registry_url(&self) -> Option<String> {
         self.registry.as_ref().map(RegistryServer::url)

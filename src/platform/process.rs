@@ -41,6 +41,30 @@ pub fn process_start(pid: i32) -> Option<u64> {
     parse_start(&linux_file(&format!("/proc/{pid}/stat"))?)
 }
 
+/// Returns whether a process group has a process that has not ended; `None` if the platform does not
+/// report it (only Linux does).
+pub fn group_is_running(group: Pid) -> Option<bool> {
+    let processes = linux_entries("/proc")?;
+    let group = group.as_raw_nonzero().get();
+    Some(processes.filter_map(Result::ok).any(|process| {
+        let stat = fs::read_to_string(process.path().join("stat"));
+        stat.is_ok_and(|stat| runs_in(&stat, group))
+    }))
+}
+
+fn linux_entries(path: &str) -> Option<fs::ReadDir> {
+    cfg!(target_os = "linux").then(|| fs::read_dir(path).ok())?
+}
+
+/// Returns whether a process of a group has not ended.
+fn runs_in(stat: &str, group: i32) -> bool {
+    let fields = stat.rsplit_once(')').map(|(_, fields)| fields);
+    let mut fields = fields.unwrap_or_default().split_whitespace();
+    let (state, _parent, of) = (fields.next(), fields.next(), fields.next());
+    let ended = matches!(state, None | Some("Z" | "X"));
+    !ended && of.and_then(|of| of.parse().ok()) == Some(group)
+}
+
 /// Returns an id that changes with every boot; `None` if the platform does not report one.
 pub fn boot_id() -> Option<String> {
     let id = linux_file("/proc/sys/kernel/random/boot_id")?;
@@ -83,6 +107,19 @@ mod tests {
         let stat = "7 (a) b) c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 1000 200";
         assert_eq!(parse_start(stat), Some(4_242));
         assert_eq!(parse_start("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn process_of_a_group_is_found_unless_it_has_ended() {
+        let stat = |state, group| format!("7 (a) Z) {state} 1 {group} 7 0 -1");
+        assert!(runs_in(&stat("S", 5), 5));
+        assert!(runs_in(&stat("T", 5), 5));
+        assert!(!runs_in(&stat("S", 6), 5));
+        assert!(!runs_in(&stat("Z", 5), 5));
+        assert!(!runs_in("7 (a)", 5));
+        let own = rustix::process::getpgrp();
+        let expected = cfg!(target_os = "linux").then_some(true);
+        assert_eq!(group_is_running(own), expected);
     }
 
     #[test]

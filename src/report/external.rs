@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::{ChangedDocument, MissingReadings};
+use crate::audit::{ChangedDocument, MissingReadings, ReorderedVehicle};
 
 /// What an external consumer was, and what its collection had.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,8 +28,15 @@ pub struct External {
     pub order_judged: bool,
     /// Records that the topic has more than once, because the producer resent them; `None` if unknown.
     pub appended_again: Option<u64>,
+    /// Records that the group in `CONVOY_GROUP` had not committed in the end; `None` if it committed
+    /// nothing, or if the broker is not embedded.
+    #[serde(default)]
+    pub uncommitted: Option<u64>,
     /// The first readings without a document.
     pub missing: Vec<MissingReadings>,
+    /// The vehicles with the most readings out of order.
+    #[serde(default)]
+    pub reordered: Vec<ReorderedVehicle>,
     /// The first documents that differ from their reading.
     pub changed: Vec<ChangedDocument>,
 }

@@ -204,8 +204,18 @@ impl<'a> Consumer<'a> {
         }
     }
 
+    /// Returns how many records the consumer's group has not committed.
+    fn uncommitted(&self, servers: &Servers) -> Option<u64> {
+        let group = group(self.context);
+        let topics = &self.context.settings.topics;
+        let uncommitted = topics
+            .iter()
+            .map(|topic| servers.uncommitted(&group, topic));
+        uncommitted.sum()
+    }
+
     /// Returns the report's section.
-    pub(super) fn section(&self, outcome: &Outcome) -> Option<External> {
+    pub(super) fn section(&self, outcome: &Outcome, servers: &Servers) -> Option<External> {
         let collected = outcome.collected.clone()?;
         let command = self.command.as_ref();
         let history = command.map(|it| it.history()).unwrap_or_default();
@@ -225,7 +235,9 @@ impl<'a> Consumer<'a> {
             latency_measured: self.store == BackendKind::Embedded,
             order_judged: collected.order_judged,
             appended_again: collected.appended_again,
+            uncommitted: self.uncommitted(servers),
             missing: collected.missing,
+            reordered: collected.reordered,
             changed: collected.changed,
         })
     }
@@ -290,12 +302,17 @@ fn variables(
     all.push(("CONVOY_TOPIC", context.settings.topics.join(",")));
     all.push(("CONVOY_DATABASE", settings.writer.database.clone()));
     all.push(("CONVOY_COLLECTION", settings.writer.collection.clone()));
-    all.push(("CONVOY_GROUP", format!("convoy-{run}")));
+    all.push(("CONVOY_GROUP", group(context)));
     all.push(("CONVOY_RUN_ID", run.clone()));
     let secret = all.into_iter();
     secret
         .map(|(name, value)| (name, Secret::new(value)))
         .collect()
+}
+
+/// Returns the name of a group that no other run has.
+fn group(context: &Context) -> String {
+    format!("convoy-{}", context.settings.run_id)
 }
 
 /// Returns the URL of the registry, and its user and password.

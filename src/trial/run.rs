@@ -157,7 +157,7 @@ impl Testbed {
             faults::section(&injector, replay, &outcome, context, settings.load.key)
         });
         let sections = Sections {
-            external: consumer.and_then(|consumer| consumer.section(&outcome)),
+            external: consumer.and_then(|consumer| consumer.section(&outcome, &self.servers)),
             faults,
         };
         Ok(Measured {

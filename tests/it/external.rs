@@ -293,6 +293,18 @@ fn consumer_that_ends_at_once_is_reported_and_loses_everything() {
 }
 
 #[test]
+fn program_of_a_shell_that_has_ended_gets_its_time() {
+    let place = Place::with_rows().file(
+        "scenario.toml",
+        "consumer-command = '(trap \"sleep 0.3; echo stored\" TERM; sleep 1000 & wait; wait) & sleep 1000; true'\n",
+    );
+    let quick = "--settle 100ms --start-timeout 100ms --scenario scenario.toml";
+    let outcome = place.convoy(&format!("{RUN} {quick}"));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!(log(&place).lines().last(), Some("stored"));
+}
+
+#[test]
 fn interruption_leaves_a_report_and_no_process() {
     let place = Place::with_rows().file(
         "scenario.toml",

@@ -1,7 +1,8 @@
-//! Injected faults: a hook is asked at five moments and may make each of them fail.
+//! Injected faults: a hook is asked at six moments and may make each of them fail.
 //!
 //! | moment | `Delay` | `Cut` | `Refuse` | `FailWrite` |
 //! |---|---|---|---|---|
+//! | before a request | yes | nothing done, no response | any error code, if the API has one for all | – |
 //! | before an append | yes | nothing appended | any error code | storage error |
 //! | after an append | yes | appended, not acknowledged | appended, error reported | – |
 //! | before a response | yes | request done, no response | – | – |
@@ -23,6 +24,15 @@ pub type FaultPlan = dyn for<'a> FaultHook<Moment<'a>, Fault>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Moment<'a> {
+    /// A request was received and is about to be processed.
+    ///
+    /// `Refuse` is for `OffsetFetch`, `FindCoordinator`, `JoinGroup`, `Heartbeat`, `LeaveGroup`,
+    /// `SyncGroup`, `InitProducerId`, `AddOffsetsToTxn` and `EndTxn`; others have no error code that
+    /// stands for the whole request.
+    BeforeRequest {
+        /// The request's API key, such as 11 for `JoinGroup`.
+        api: i16,
+    },
     /// A valid batch is about to be appended.
     BeforeAppend {
         /// Name of the topic.

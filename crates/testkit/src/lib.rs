@@ -50,6 +50,7 @@
 //! # Features
 //!
 //! - `protobuf`: schemas in Protobuf.
+//! - `tls`: encrypted connections to the broker, `Kafka::builder().tls()`.
 
 pub mod blocking;
 mod error;

@@ -1,5 +1,7 @@
 //! The variables of a `.env`, by the names that `convoy up` uses.
 
+use std::path::Path;
+
 use convoy_kafka_server::User;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -27,15 +29,23 @@ fn credentials(user: Option<&User>) -> (String, String) {
     }
 }
 
-pub fn of_broker(bootstrap_servers: &str, user: Option<&User>) -> Variables {
+pub fn of_broker(
+    bootstrap_servers: &str,
+    user: Option<&User>,
+    ca_file: Option<&Path>,
+) -> Variables {
     let (name, password) = credentials(user);
-    vec![
+    let protocol = ca_file.map_or("SASL_PLAINTEXT", |_| "SASL_SSL");
+    let mut variables = vec![
         ("BOOTSTRAP_SERVER", bootstrap_servers.to_owned()),
-        ("SECURITY_PROTOCOL", "SASL_PLAINTEXT".to_owned()),
+        ("SECURITY_PROTOCOL", protocol.to_owned()),
         ("SASL_MECHANISM", "PLAIN".to_owned()),
         ("API_KEY", name),
         ("API_SECRET_KEY", password),
-    ]
+    ];
+    let ca_file = ca_file.map(|path| path.display().to_string());
+    variables.extend(ca_file.map(|path| ("SSL_CA_LOCATION", path)));
+    variables
 }
 
 pub fn of_registry(url: &str, user: Option<&User>) -> Variables {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure of a step fails its test")]
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::thread;
@@ -73,16 +73,28 @@ fn commit(kafka: &str, group: &str, offset: i64) -> i16 {
         &offset.to_be_bytes(),
         &text(""), // metadata
     ];
-    let request = request.concat();
-    let mut client = TcpStream::connect(kafka).unwrap();
+    let response = request_at(&mut TcpStream::connect(kafka).unwrap(), &request.concat());
+    let code = response.last_chunk().unwrap();
+    i16::from_be_bytes(*code)
+}
+
+/// Sends a request without its length, and returns the response without its own.
+fn request_at(client: &mut (impl Read + Write), request: &[u8]) -> Vec<u8> {
     let length = i32::try_from(request.len()).unwrap().to_be_bytes();
-    client.write_all(&[&length[..], &request].concat()).unwrap();
+    client.write_all(&[&length[..], request].concat()).unwrap();
     let mut length = [0; 4];
     client.read_exact(&mut length).unwrap();
     let mut response = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap()];
     client.read_exact(&mut response).unwrap();
-    let code = response.last_chunk().unwrap();
-    i16::from_be_bytes(*code)
+    response
+}
+
+/// Asks for the coordinator of a group, by `FindCoordinator` version 0. Returns the error code.
+fn coordinator(client: &mut (impl Read + Write)) -> i16 {
+    let request = b"\0\x0a\0\0\0\0\0\x07\xff\xff\0\x07billing";
+    let response = request_at(client, request);
+    // The correlation id is before it.
+    i16::from_be_bytes([response[4], response[5]])
 }
 
 const fn shared<T: Send + Sync>() {}
@@ -201,6 +213,57 @@ fn faults_hit_the_next_requests_and_end() {
     faults.delay_next("ping", Duration::from_secs(600), 1);
     faults.clear();
     assert_eq!(number(&command(servers.uri(), "ping").unwrap(), "ok"), 1);
+}
+
+#[test]
+fn requests_of_groups_fail_with_the_given_error() {
+    let kafka = blocking::Kafka::start().unwrap();
+    let code = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
+    kafka.faults().fail_next(Api::FindCoordinator, code, 2);
+    let mut client = TcpStream::connect(kafka.bootstrap_servers()).unwrap();
+    let codes = [(); 3].map(|()| coordinator(&mut client));
+    assert_eq!(codes, [14, 14, 0]);
+    assert_eq!(
+        (kafka.faults().injected(), kafka.faults().pending()),
+        (2, 0)
+    );
+}
+
+#[test]
+fn broker_with_tls_is_trusted_by_its_authority_alone() {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    let kafka = blocking::Kafka::builder().tls().start().unwrap();
+    let variables = kafka.env();
+    let value = |name| variables.iter().find(|it| it.0 == name).unwrap().1.clone();
+    assert_eq!(value("SECURITY_PROTOCOL"), "SASL_SSL");
+    let handshake = |trusted: &[String]| {
+        let mut roots = rustls::RootCertStore::empty();
+        for path in trusted {
+            roots
+                .add(CertificateDer::from_pem_file(path).unwrap())
+                .unwrap();
+        }
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = "localhost".try_into().unwrap();
+        let client = rustls::ClientConnection::new(config.into(), name).unwrap();
+        let stream = TcpStream::connect(kafka.bootstrap_servers()).unwrap();
+        let mut client = rustls::StreamOwned::new(client, stream);
+        client.flush().map(|()| client)
+    };
+    let mut client = handshake(&[value("SSL_CA_LOCATION")]).unwrap();
+    assert_eq!(coordinator(&mut client), 0);
+    let mut unknown = handshake(&[]);
+    let refused = unknown
+        .as_mut()
+        .map_or(true, |client| client.write(b"x").is_err());
+    assert!(refused);
 }
 
 #[tokio::test]

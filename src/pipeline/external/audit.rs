@@ -2,7 +2,9 @@
 
 use convoy_mongodb_server::bson::Doc;
 
-use crate::audit::{ChangedDocument, CollectionPass, Ledger, MissingReadings, ReadingId, Verdict};
+use crate::audit::{
+    ChangedDocument, CollectionPass, Ledger, MissingReadings, ReadingId, ReorderedVehicle, Verdict,
+};
 use crate::fleet::Key;
 use crate::pipeline::audit::Case;
 use crate::pipeline::emit::{EncodeBuffer, Workload};
@@ -29,6 +31,8 @@ pub struct Collected {
     pub appended_again: Option<u64>,
     /// The first readings without a document.
     pub missing: Vec<MissingReadings>,
+    /// The vehicles with the most readings out of order.
+    pub reordered: Vec<ReorderedVehicle>,
     /// The first documents that differ from their reading.
     pub changed: Vec<ChangedDocument>,
 }
@@ -40,6 +44,7 @@ pub struct Audited {
     pub documents: u64,
     pub other_documents: u64,
     pub missing: Vec<MissingReadings>,
+    pub reordered: Vec<ReorderedVehicle>,
     pub changed: Vec<ChangedDocument>,
 }
 
@@ -85,6 +90,11 @@ pub async fn audit(
         documents: of_run,
         other_documents: others,
         missing: missing(&pass, &case.ledger),
+        reordered: if is_ordered(emission) {
+            pass.reordered_examples()
+        } else {
+            Vec::new()
+        },
         changed: pass.changed_examples,
     })
 }

@@ -164,7 +164,8 @@ impl ExternalRun {
 async fn appended(context: &Context, partitions: &mut [(PartitionReader, i64)]) -> Option<u64> {
     let mut appended = 0;
     for (reader, before) in partitions {
-        let timeout = context.settings.timeouts.request;
+        // Without the number, duplicates of the topic count as the consumer's.
+        let timeout = context.settings.timeouts.broker;
         let (_earliest, end) = retry::offsets(context, reader, timeout).await.ok()?;
         appended += end.saturating_sub(*before).max(0).unsigned_abs();
     }
@@ -209,12 +210,14 @@ impl Loaded {
             order_judged: is_ordered(emission),
             appended_again,
             missing: Vec::new(),
+            reordered: Vec::new(),
             changed: Vec::new(),
         };
         let verdict = audited.map(|audited| {
             collected.documents = audited.documents;
             collected.other_documents = audited.other_documents;
             collected.missing = audited.missing;
+            collected.reordered = audited.reordered;
             collected.changed = audited.changed;
             let mut verdict = audited.verdict;
             // They are duplicates of the topic, not of the consumer.

@@ -1,10 +1,11 @@
 //! HTML form, for people: one file, complete without scripts, styles and network.
 //!
-//! verdict · headline · findings · warnings · charts · stages · slowest records · settings, machine and command · data
+//! verdict · headline · external consumer · findings · warnings · charts · stages · slowest records · settings, machine and command · data
 
 mod charts;
 mod columns;
 mod data;
+mod external;
 mod figure;
 mod live;
 mod partitions;
@@ -56,6 +57,7 @@ pub fn write(report: &Report, history: &History, mut output: impl Write) -> io::
         head(report),
         verdict(report),
         headline(report),
+        external::section(report),
         findings(report),
         warnings(report),
         figures(report, history),

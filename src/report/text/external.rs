@@ -1,5 +1,6 @@
 //! What an external consumer was, and what its collection had.
 
+use crate::audit::{ChangedDocument, MissingReadings, ReorderedVehicle};
 use crate::report::external::{ExitCause, External};
 use crate::report::value::Report;
 use crate::text::{Page, quantity};
@@ -20,27 +21,48 @@ pub(super) fn section(report: &Report, page: &Page) -> String {
         format!("  ended by itself after {at} s: {}", exit.status)
     }));
     if !external.missing.is_empty() {
-        let ranges = external.missing.iter().map(|range| {
-            let (first, last) = (range.first_sequence, range.last_sequence);
-            let readings = if first == last {
-                format!("reading {first}")
-            } else {
-                format!("readings {first} to {last}")
-            };
-            format!("vehicle {} {readings}", range.vehicle)
-        });
-        let ranges: Vec<String> = ranges.collect();
+        let ranges: Vec<String> = external.missing.iter().map(missing).collect();
         lines.push(format!("  first missing: {}", ranges.join(" · ")));
     }
-    lines.extend(external.changed.iter().map(|document| {
-        let number = |number: Option<String>| number.unwrap_or_else(|| "unknown".to_owned());
-        let vehicle = number(document.vehicle.map(|it| it.to_string()));
-        let sequence = number(document.sequence.map(|it| it.to_string()));
-        let difference = &document.difference;
-        format!("  corrupt: vehicle {vehicle}, reading {sequence}: {difference}")
-    }));
-    lines.extend(notes(external));
+    if !external.reordered.is_empty() {
+        let vehicles = external.reordered.iter();
+        let vehicles: Vec<String> = vehicles.map(reordered).collect();
+        lines.push(format!("  reordered: {}", vehicles.join(" · ")));
+    }
+    let corrupt = external.changed.iter().map(changed);
+    lines.extend(corrupt.map(|it| format!("  corrupt: {it}")));
+    lines.extend(
+        notes(report, external)
+            .into_iter()
+            .map(|it| format!("  {it}")),
+    );
     lines.iter().map(|line| page.paragraph(line, 4)).collect()
+}
+
+/// Names readings without a document.
+pub(in crate::report) fn missing(range: &MissingReadings) -> String {
+    let (first, last) = (range.first_sequence, range.last_sequence);
+    let readings = if first == last {
+        format!("reading {first}")
+    } else {
+        format!("readings {first} to {last}")
+    };
+    format!("vehicle {} {readings}", range.vehicle)
+}
+
+/// Says how many readings of a vehicle are out of order.
+pub(in crate::report) fn reordered(of: &ReorderedVehicle) -> String {
+    let readings = quantity::count(of.readings);
+    format!("vehicle {} {readings} readings", of.vehicle)
+}
+
+/// Says what differs in a document.
+pub(in crate::report) fn changed(document: &ChangedDocument) -> String {
+    let number = |number: Option<String>| number.unwrap_or_else(|| "unknown".to_owned());
+    let vehicle = number(document.vehicle.map(|it| it.to_string()));
+    let sequence = number(document.sequence.map(|it| it.to_string()));
+    let difference = &document.difference;
+    format!("vehicle {vehicle}, reading {sequence}: {difference}")
 }
 
 fn headline(external: &External) -> String {
@@ -55,7 +77,8 @@ fn headline(external: &External) -> String {
     format!("external consumer: `{command}` · {starts} · output in {log}")
 }
 
-fn settled(report: &Report, external: &External) -> String {
+/// Says why the run no longer waited for the consumer.
+pub(in crate::report) fn settled(report: &Report, external: &External) -> String {
     match external.settled.as_str() {
         "all_present" => "done: every acknowledged reading had a document".to_owned(),
         "quiet" => {
@@ -70,21 +93,38 @@ fn settled(report: &Report, external: &External) -> String {
     }
 }
 
-fn notes(external: &External) -> Vec<String> {
+/// Returns what else is to be known, a sentence each.
+pub(in crate::report) fn notes(report: &Report, external: &External) -> Vec<String> {
+    let verdict = report.verdict.as_ref();
+    let (missing, duplicated) = verdict.map_or((0, 0), |it| (it.missing, it.duplicated));
     let mut notes = Vec::new();
+    let uncommitted = external.uncommitted.filter(|it| *it > 0 && missing > 0);
+    if let Some(uncommitted) = uncommitted {
+        let records = quantity::count(uncommitted);
+        notes.push(format!(
+            "the consumer has not committed {records} records, so it would read them again: they are not lost; \
+             it was too slow for `--settle`, or hung"
+        ));
+    }
     if !external.order_judged {
-        notes.push("  order not judged: only `--key vehicle` keeps it".to_owned());
+        notes.push("order not judged: only `--key vehicle` keeps it".to_owned());
     }
     if let Some(again) = external.appended_again.filter(|again| *again > 0) {
         let again = quantity::count(again);
         notes.push(format!(
-            "  the topic has {again} records more than once: the producer resent them, and as many duplicates are excused"
+            "the topic has {again} records more than once: the producer resent them, and as many duplicates are excused"
         ));
+    }
+    if external.appended_again.is_none() && duplicated > 0 {
+        notes.push(
+            "how many records the topic has more than once is unknown, so duplicates may be the producer's"
+                .to_owned(),
+        );
     }
     if external.other_documents > 0 {
         let others = quantity::count(external.other_documents);
         notes.push(format!(
-            "  {others} other documents in the collection do not name this run"
+            "{others} other documents in the collection do not name this run"
         ));
     }
     notes

@@ -2,7 +2,7 @@
 //!
 //! headline · stage table · verdict · thresholds · warnings · files
 
-mod external;
+pub(super) mod external;
 mod faults;
 mod processes;
 pub(super) mod stages;

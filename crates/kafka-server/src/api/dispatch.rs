@@ -14,7 +14,7 @@ use crate::api::{
     describe_client_quotas, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
     describe_producers, describe_quorum, describe_topic_partitions, describe_transactions,
     describe_user_scram_credentials, elect_leaders, end_txn, fetch, find_coordinator, heartbeat,
-    incremental_alter_configs, init_producer_id, join_group, leave_group, list_groups,
+    incremental_alter_configs, init_producer_id, injected, join_group, leave_group, list_groups,
     list_offsets, list_partition_reassignments, list_transactions, metadata, offset_commit,
     offset_delete, offset_fetch, offset_for_leader_epoch, produce, sasl_authenticate,
     sasl_handshake, sync_group, txn_offset_commit, write_txn_markers,
@@ -71,6 +71,17 @@ pub async fn answer(
     client.id = header
         .decode_client_id(&mut reader, supported.api)
         .map_err(|source| header.malformed(source))?;
+    let moment = Moment::BeforeRequest { api: header.api };
+    match inject(cluster.faults(), moment, client.interrupted).await {
+        FaultDecision::Cut => return Ok(Next::Close),
+        FaultDecision::Refuse(code) if injected::is_known(supported.api) => {
+            let asked = injected::Asked::decode(&mut reader, supported.api, header.version);
+            let asked = asked.map_err(|source| header.malformed(source))?;
+            injected::answer(supported.api, &asked, code, reply)?;
+            return Ok(Next::KeepOpen);
+        }
+        _ => {}
+    }
     let call = Call {
         cluster,
         api: supported.api,

@@ -14,7 +14,7 @@ use crate::cluster::{Cluster, NODE_ID};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-const SEVERAL_KEYS_SINCE: i16 = 4;
+pub const SEVERAL_KEYS_SINCE: i16 = 4;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;

@@ -44,6 +44,7 @@ mod find_coordinator;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod injected;
 mod join_group;
 mod leave_group;
 mod list_groups;

@@ -19,7 +19,7 @@ use crate::group::Committed;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-const SEVERAL_GROUPS_SINCE: i16 = 8;
+pub const SEVERAL_GROUPS_SINCE: i16 = 8;
 const LEADER_EPOCH_SINCE: i16 = 5;
 const STABLE_SINCE: i16 = 7;
 

@@ -214,7 +214,7 @@ fn stop_at(segment: &Segment, offset: u32, end: End) -> Result<(), Error> {
         && u64::from(offset) >= mark.synced
     {
         let torn = bytes.len() - at;
-        warn!(path = %path.display(), offset, bytes = torn, "removed an incomplete batch at the end of a log");
+        warn!(path = %path.display(), offset, bytes = torn, "removed an incomplete record at the end of the log");
         let cut = segment.file().set_len(u64::from(offset));
         return cut.map_err(|source| segment.write_error(source));
     }

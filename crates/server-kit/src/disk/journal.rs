@@ -89,7 +89,7 @@ impl Journal {
         let end = read(path, &bytes, header.salt, kind, mark, &mut replay)?;
         if end < bytes.len() {
             let torn = bytes.len() - end;
-            warn!(path = %path.display(), offset = end, bytes = torn, "removed an incomplete batch at the end of a log");
+            warn!(path = %path.display(), offset = end, bytes = torn, "removed an incomplete record at the end of a journal");
             let cut = file.set_len(end as u64).and_then(|()| file.sync_all());
             cut.map_err(|source| Error::write(path, source))?;
         }

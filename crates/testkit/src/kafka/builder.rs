@@ -11,6 +11,8 @@ use tokio::sync::Mutex;
 use crate::blocking;
 use crate::error::{Error, boxed};
 use crate::host::Host;
+#[cfg(feature = "tls")]
+use crate::kafka::certificates::Certificates;
 use crate::kafka::{BROKER, Kafka, KafkaFaults};
 use crate::mode::{Async, Blocking};
 
@@ -22,6 +24,8 @@ pub struct KafkaBuilder<Mode = Async> {
     auto_create: bool,
     user: Option<User>,
     data_dir: Option<PathBuf>,
+    #[cfg(feature = "tls")]
+    tls: Option<Certificates>,
     mode: PhantomData<Mode>,
 }
 
@@ -32,6 +36,8 @@ impl<Mode> Default for KafkaBuilder<Mode> {
             auto_create: true,
             user: None,
             data_dir: None,
+            #[cfg(feature = "tls")]
+            tls: None,
             mode: PhantomData,
         }
     }
@@ -57,6 +63,15 @@ impl<Mode> KafkaBuilder<Mode> {
         self
     }
 
+    /// Encrypts connections with a certificate for `localhost`, `127.0.0.1` and `::1`, signed by an
+    /// authority of this broker alone: clients trust
+    /// [`Kafka::ca_file`](crate::Kafka::ca_file). Plain connections are closed.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self) -> Self {
+        self.tls = Some(Certificates::default());
+        self
+    }
+
     /// Keeps the data in a directory, which is created if it does not exist. Without one, the data
     /// is in a temporary directory that is removed at the end.
     pub fn data_dir(mut self, directory: impl Into<PathBuf>) -> Self {
@@ -77,7 +92,13 @@ impl<Mode> KafkaBuilder<Mode> {
         settings.users = self.user.clone().into_iter().collect();
         settings.data_dir.clone_from(&self.data_dir);
         let topics = self.topics.clone();
+        #[cfg(feature = "tls")]
+        let tls = self.tls.clone();
         let starting = async move {
+            #[cfg(feature = "tls")]
+            if let Some(tls) = tls {
+                tls.apply(&mut settings)?;
+            }
             let server = KafkaServer::start(settings).await;
             let server = server.map_err(|source| Error::start(BROKER, boxed(source)))?;
             for (name, partitions) in &topics {
@@ -102,6 +123,8 @@ impl<Mode> KafkaBuilder<Mode> {
             server: Arc::new(Mutex::new(Some(server))),
             host,
             user: self.user,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
             faults,
         }
     }

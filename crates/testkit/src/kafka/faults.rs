@@ -18,6 +18,24 @@ pub enum Api {
     Fetch,
     /// A group's commit of offsets.
     OffsetCommit,
+    /// A consumer's question for the committed offsets of its group.
+    OffsetFetch,
+    /// The search for the coordinator of a group or of a transactional producer.
+    FindCoordinator,
+    /// A consumer's entry into a group.
+    JoinGroup,
+    /// A consumer's heartbeat.
+    Heartbeat,
+    /// A consumer's exit from a group.
+    LeaveGroup,
+    /// A consumer's wait for its partitions.
+    SyncGroup,
+    /// The start of an idempotent or transactional producer.
+    InitProducerId,
+    /// A transaction's announcement of offsets.
+    AddOffsetsToTxn,
+    /// The commit or abort of a transaction.
+    EndTxn,
 }
 
 impl From<Api> for i16 {
@@ -27,6 +45,15 @@ impl From<Api> for i16 {
             Api::Produce => 0,
             Api::Fetch => 1,
             Api::OffsetCommit => 8,
+            Api::OffsetFetch => 9,
+            Api::FindCoordinator => 10,
+            Api::JoinGroup => 11,
+            Api::Heartbeat => 12,
+            Api::LeaveGroup => 13,
+            Api::SyncGroup => 14,
+            Api::InitProducerId => 22,
+            Api::AddOffsetsToTxn => 25,
+            Api::EndTxn => 26,
         }
     }
 }
@@ -67,6 +94,10 @@ impl ErrorCode {
     pub const UNKNOWN_MEMBER_ID: Self = Self(25);
     /// The group rebalances. A consumer joins again.
     pub const REBALANCE_IN_PROGRESS: Self = Self(27);
+    /// Another producer has the same transactional id. A producer ends.
+    pub const PRODUCER_FENCED: Self = Self(90);
+    /// The transaction before is still being ended. Clients retry.
+    pub const CONCURRENT_TRANSACTIONS: Self = Self(51);
     /// The user may not use the topic. Clients do not retry.
     pub const TOPIC_AUTHORIZATION_FAILED: Self = Self(29);
     /// The user may not use the group. Clients do not retry.
@@ -99,6 +130,7 @@ enum When {
     Appended,
     Fetch,
     Commit,
+    Request(i16),
     Response(i16),
 }
 
@@ -112,6 +144,7 @@ impl KafkaFaults {
             Api::Produce => When::Append,
             Api::Fetch => When::Fetch,
             Api::OffsetCommit => When::Commit,
+            api => When::Request(api.into()),
         };
         self.add(when, Fault::Refuse(code.0), Times::Next(times));
     }
@@ -172,7 +205,8 @@ impl FaultHook<Moment<'_>, Fault> for Plan {
             | (When::Appended, Moment::AfterAppend { .. })
             | (When::Fetch, Moment::OnFetch { .. })
             | (When::Commit, Moment::BeforeCommit { .. }) => true,
-            (When::Response(key), Moment::BeforeResponse { api }) => key == api,
+            (When::Request(key), Moment::BeforeRequest { api })
+            | (When::Response(key), Moment::BeforeResponse { api }) => key == api,
             _ => false,
         })
     }

@@ -1,9 +1,13 @@
 //! A Kafka broker for a test.
 
 mod builder;
+#[cfg(feature = "tls")]
+mod certificates;
 mod faults;
 mod progress;
 
+#[cfg(feature = "tls")]
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +50,8 @@ pub struct Kafka {
     host: Arc<Host>,
     bootstrap_servers: String,
     user: Option<User>,
+    #[cfg(feature = "tls")]
+    tls: Option<certificates::Certificates>,
     faults: KafkaFaults,
 }
 
@@ -66,9 +72,20 @@ impl Kafka {
     }
 
     /// Returns the variables of a `.env`: `BOOTSTRAP_SERVER`, `SECURITY_PROTOCOL`,
-    /// `SASL_MECHANISM`, `API_KEY` and `API_SECRET_KEY`, as `convoy up` sets them.
+    /// `SASL_MECHANISM`, `API_KEY` and `API_SECRET_KEY`, as `convoy up` sets them; with TLS also
+    /// `SSL_CA_LOCATION`.
     pub fn env(&self) -> Variables {
-        variables::of_broker(&self.bootstrap_servers, self.user.as_ref())
+        #[cfg(feature = "tls")]
+        let ca_file = self.ca_file();
+        #[cfg(not(feature = "tls"))]
+        let ca_file = None;
+        variables::of_broker(&self.bootstrap_servers, self.user.as_ref(), ca_file)
+    }
+
+    /// Returns the file (PEM) with the certificate that clients must trust; `None` without TLS.
+    #[cfg(feature = "tls")]
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.tls.as_ref()?.ca_file()
     }
 
     /// Returns the faults that a test can inject.

@@ -170,6 +170,49 @@ fn injected_error_of_a_commit_leaves_the_offsets() {
     }
 }
 
+/// Refuses every request.
+#[derive(Debug)]
+struct RefusedRequests;
+
+impl convoy_server_kit::FaultHook<Moment<'_>, Fault> for RefusedRequests {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
+        let code = ResponseError::CoordinatorNotAvailable.code();
+        matches!(moment, Moment::BeforeRequest { .. }).then_some(Fault::Refuse(code))
+    }
+}
+
+#[test]
+fn injected_error_of_a_request_is_answered_in_every_version() {
+    let faults = std::sync::Arc::new(RefusedRequests);
+    let fixture = Fixture::with(Settings::default().with_faults(faults));
+    for version in 0..=4 {
+        let request = HeartbeatRequest::default().with_group_id(group_id());
+        assert_eq!(fixture.call(&request, version).error_code, 15, "{version}");
+    }
+    for version in [8, 9] {
+        let group =
+            offset_fetch_request::OffsetFetchRequestGroup::default().with_group_id(group_id());
+        let request = OffsetFetchRequest::default().with_groups(vec![group]);
+        let response = fixture.call(&request, version);
+        assert_eq!(response.groups[0].group_id, group_id(), "{version}");
+        assert_eq!(response.groups[0].error_code, 15, "{version}");
+    }
+    for version in [4, 6] {
+        let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text(GROUP)]);
+        let response = fixture.call(&request, version);
+        assert_eq!(response.coordinators[0].error_code, 15, "{version}");
+    }
+    call_with_defaults::<AddOffsetsToTxnRequest>(&fixture);
+    call_with_defaults::<EndTxnRequest>(&fixture);
+    call_with_defaults::<FindCoordinatorRequest>(&fixture);
+    call_with_defaults::<InitProducerIdRequest>(&fixture);
+    call_with_defaults::<JoinGroupRequest>(&fixture);
+    call_with_defaults::<LeaveGroupRequest>(&fixture);
+    call_with_defaults::<OffsetFetchRequest>(&fixture);
+    call_with_defaults::<SyncGroupRequest>(&fixture);
+    assert!(fixture.cluster.groups().describe(GROUP).is_none());
+}
+
 /// Returns the version of the last commit, which it used as its offset.
 fn response_version(fixture: &Fixture) -> i16 {
     let offsets = fixture.cluster.groups().offsets(GROUP);
