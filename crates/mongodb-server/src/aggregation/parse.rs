@@ -298,8 +298,11 @@ fn parse_count(argument: &Value<'_>) -> Result<String, CommandError> {
 
 fn parse_sample(argument: &Value<'_>) -> Result<usize, CommandError> {
     let spec = document_argument("$sample", argument, 28_745)?;
-    let size = spec.get("size").and_then(|size| size.as_i64());
-    let size = size.and_then(|size| usize::try_from(size).ok());
+    let size = spec.get("size").filter(Value::is_number).ok_or_else(|| {
+        let message = "size argument to $sample must be a number";
+        CommandError::location(28_746, message)
+    })?;
+    let size = usize::try_from(saturated(&size)).ok();
     size.filter(|&size| size > 0).ok_or_else(|| {
         let message = "size argument to $sample must be a positive integer";
         CommandError::location(28_747, message)
