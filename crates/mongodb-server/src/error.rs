@@ -77,6 +77,7 @@ impl Code {
     pub const DUPLICATE_KEY: Self = Self::new(11000, "DuplicateKey");
     pub const OPTION_NOT_SUPPORTED_ON_VIEW: Self = Self::new(167, "OptionNotSupportedOnView");
     pub const COMMAND_NOT_SUPPORTED: Self = Self::new(115, "CommandNotSupported");
+    pub const INVALID_UUID: Self = Self::new(207, "InvalidUUID");
     pub const COMMAND_NOT_SUPPORTED_ON_VIEW: Self = Self::new(166, "CommandNotSupportedOnView");
     pub const VIEW_DEPTH_LIMIT_EXCEEDED: Self = Self::new(165, "ViewDepthLimitExceeded");
     pub const GRAPH_CONTAINS_CYCLE: Self = Self::new(5, "GraphContainsCycle");

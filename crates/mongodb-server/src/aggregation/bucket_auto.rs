@@ -100,16 +100,20 @@ impl BucketAutoSpec {
     }
 }
 
-fn parse_by(value: &Value<'_>, environment: &Environment) -> Result<Expression, CommandError> {
-    let expression = match value {
+/// Returns whether a value is a path or an expression.
+pub fn is_computed(value: &Value<'_>) -> bool {
+    match value {
         Value::String(path) => path.starts_with('$'),
         Value::Document(bytes) => {
             let first = Doc::new(bytes).elements().next();
             first.is_some_and(|first| first.name().starts_with('$'))
         }
         _ => false,
-    };
-    if !expression {
+    }
+}
+
+fn parse_by(value: &Value<'_>, environment: &Environment) -> Result<Expression, CommandError> {
+    if !is_computed(value) {
         let message = format!(
             "The $bucketAuto 'groupBy' field must be defined as a $-prefixed path or an expression \
              object, but found: {value}."

@@ -5,6 +5,7 @@
 //! <https://en.wikipedia.org/wiki/Preferred_number>
 
 use crate::bson::Value;
+use crate::bson::value::integer_of;
 use crate::error::CommandError;
 
 /// A series to round to.
@@ -92,10 +93,10 @@ impl Granularity {
         if number == 0.0 {
             return value.clone().into_owned();
         }
-        Value::Double(match self {
-            Self::PowersOfTwo => (number.log2().floor() + 1.0).exp2(),
-            Self::Series(series) => up(series, number),
-        })
+        match self {
+            Self::PowersOfTwo => power_of_two(number.log2().floor() + 1.0),
+            Self::Series(series) => Value::Double(up(series, number)),
+        }
     }
 
     /// Returns the greatest number of the series that is less.
@@ -104,11 +105,21 @@ impl Granularity {
         if number == 0.0 {
             return value.clone().into_owned();
         }
-        Value::Double(match self {
-            Self::PowersOfTwo => (number.log2().ceil() - 1.0).exp2(),
-            Self::Series(series) => down(series, number),
-        })
+        match self {
+            Self::PowersOfTwo => power_of_two(number.log2().ceil() - 1.0),
+            Self::Series(series) => Value::Double(down(series, number)),
+        }
     }
+}
+
+/// Returns a power of two, which is an integer if it fits.
+fn power_of_two(exponent: f64) -> Value<'static> {
+    let power = exponent.exp2();
+    let whole = integer_of(power).map(|power| match i32::try_from(power) {
+        Ok(small) => Value::Int32(small),
+        Err(_) => Value::Int64(power),
+    });
+    whole.unwrap_or(Value::Double(power))
 }
 
 fn up(series: &[f64], number: f64) -> f64 {

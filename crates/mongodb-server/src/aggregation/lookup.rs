@@ -133,6 +133,7 @@ fn compile_for(
         database: &pipeline.database,
         environment: &environment,
         place: Place::Lookup,
+        in_facet: false,
         depth: pipeline.depth,
     };
     parse_pipeline(Doc::new(&pipeline.source), scope)

@@ -11,9 +11,9 @@ use crate::aggregation::shorthand;
 use crate::aggregation::spec::{SourceSpec, StageSpec};
 use crate::aggregation::unwind::UnwindSpec;
 use crate::aggregation::window::parse_window_fields;
-use crate::bson::{Doc, Value};
+use crate::bson::{Doc, Kind, Value};
 use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
-use crate::query::{Expression, Filter, Projection, Scope, SortSpec};
+use crate::query::{Expression, Filter, Projection, Scope, SortSpec, saturated};
 
 /// Maximum number of stages in a pipeline.
 const MAX_STAGES: usize = 1_000;
@@ -110,6 +110,10 @@ fn check_place(name: &str, scope: PipelineScope<'_>) -> Result<(), CommandError>
                 | "$changeStream"
                 | "$currentOp"
         );
+    if name == "$facet" && scope.in_facet {
+        let message = "$facet is not allowed to be used within a $facet stage";
+        return Err(CommandError::location(40_600, message));
+    }
     let (number, place) = match scope.place {
         Place::Facet if within_facet => (40_600, "a $facet stage"),
         Place::Lookup if writes => (51_047, "a $lookup's sub-pipeline"),
@@ -280,16 +284,25 @@ fn parse_count(argument: &Value<'_>) -> Result<String, CommandError> {
     if name.starts_with('$') {
         return Err(wrong(40_158, "cannot be a $-prefixed path"));
     }
+    if name.contains('\0') {
+        return Err(wrong(40_159, "cannot contain a null byte"));
+    }
     if name.contains('.') {
         return Err(wrong(40_160, "cannot contain '.'"));
+    }
+    if name == "_id" {
+        return Err(wrong(9_039_800, "cannot be '_id'"));
     }
     Ok(name.to_owned())
 }
 
 fn parse_sample(argument: &Value<'_>) -> Result<usize, CommandError> {
     let spec = document_argument("$sample", argument, 28_745)?;
-    let size = spec.get("size").and_then(|size| size.as_i64());
-    let size = size.and_then(|size| usize::try_from(size).ok());
+    let size = spec.get("size").filter(Value::is_number).ok_or_else(|| {
+        let message = "size argument to $sample must be a number";
+        CommandError::location(28_746, message)
+    })?;
+    let size = usize::try_from(saturated(&size)).ok();
     size.filter(|&size| size > 0).ok_or_else(|| {
         let message = "size argument to $sample must be a positive integer";
         CommandError::location(28_747, message)
@@ -302,12 +315,25 @@ fn parse_collection_stats(argument: &Value<'_>) -> Result<SourceSpec, CommandErr
     let mut storage_scale = None;
     for element in spec.elements() {
         match element.name() {
-            "count" => count = true,
-            "storageStats" => {
-                let scale = element.doc().and_then(|options| options.get("scale"));
-                let scale = scale.and_then(|scale| scale.as_i64());
-                let scale = scale.and_then(|scale| u64::try_from(scale).ok());
-                storage_scale = Some(scale.unwrap_or(1).max(1));
+            "count" | "storageStats" if element.kind() == Kind::Null => {}
+            name @ ("count" | "storageStats") => {
+                let value = element.value();
+                let options = value.as_document().ok_or_else(|| {
+                    let kind = value.kind().alias();
+                    let message = format!(
+                        "BSON field '$collStats.{name}' is the wrong type '{kind}', expected type \
+                         'object'"
+                    );
+                    CommandError::type_mismatch(message)
+                })?;
+                if name == "storageStats" {
+                    storage_scale = Some(parse_scale(options)?);
+                } else if options.is_empty() {
+                    count = true;
+                } else {
+                    let message = "the option count of $collStats must be an empty document";
+                    return Err(CommandError::location(31_170, message));
+                }
             }
             name => {
                 let message = format!("the option {name} of $collStats");
@@ -319,6 +345,29 @@ fn parse_collection_stats(argument: &Value<'_>) -> Result<SourceSpec, CommandErr
         count,
         storage_scale,
     })
+}
+
+/// Reads the divisor of sizes in the option `storageStats` of `$collStats`.
+fn parse_scale(options: Doc<'_>) -> Result<u64, CommandError> {
+    if let Some(unknown) = options.elements().find(|it| it.name() != "scale") {
+        let name = unknown.name();
+        let message = format!("BSON field '$collStats.storageStats.{name}' is an unknown field.");
+        return Err(CommandError::location(40_415, message));
+    }
+    let Some(scale) = options.get("scale").filter(|scale| !scale.is_nullish()) else {
+        return Ok(1);
+    };
+    if !scale.is_number() {
+        let kind = scale.kind().alias();
+        let message =
+            format!("BSON field '$collStats.storageStats.scale' is the wrong type '{kind}'");
+        return Err(CommandError::type_mismatch(message));
+    }
+    // A scale is an int; a larger one is the largest.
+    let scale = u64::try_from(saturated(&scale).min(i32::MAX.into())).ok();
+    scale
+        .filter(|&scale| scale > 0)
+        .ok_or_else(|| CommandError::bad_value("scale has to be > 0"))
 }
 
 fn parse_documents(
@@ -339,6 +388,18 @@ fn parse_documents(
     Ok(SourceSpec::Documents(documents))
 }
 
+/// Checks the name of a facet, which is a field.
+fn check_facet(name: &str) -> Result<(), CommandError> {
+    let (code, what) = match name {
+        "" => (15_998, "be empty"),
+        name if name.starts_with('$') => (16_410, "start with '$'"),
+        name if name.contains('.') => (16_412, "contain '.'"),
+        _ => return Ok(()),
+    };
+    let message = format!("FieldPath field names may not {what}.");
+    Err(CommandError::location(code, message))
+}
+
 fn parse_facet(
     spec: Doc<'_>,
     scope: PipelineScope<'_>,
@@ -346,6 +407,7 @@ fn parse_facet(
     let mut facets = Vec::new();
     for element in spec.elements() {
         let name = element.name();
+        check_facet(name)?;
         let value = element.value();
         let pipeline = value.as_array().ok_or_else(|| {
             let message = format!("arguments to $facet must be arrays, {name} is not");

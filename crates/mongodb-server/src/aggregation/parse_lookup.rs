@@ -108,6 +108,7 @@ fn read_lookup(doc: Doc<'_>) -> Result<Given<'_>, CommandError> {
     for element in doc.elements() {
         let value = element.value();
         match element.name() {
+            "let" | "localField" | "foreignField" if value.is_nullish() => {}
             "let" => variables = Some(value),
             "pipeline" => pipeline = Some(value),
             "from" if value.as_document().is_some() => {

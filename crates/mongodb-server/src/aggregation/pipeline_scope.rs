@@ -12,6 +12,8 @@ pub struct PipelineScope<'a> {
     pub database: &'a str,
     pub environment: &'a Environment,
     pub place: Place,
+    /// Whether one of the pipelines around this one is that of a facet.
+    pub in_facet: bool,
     /// Number of pipelines around this one.
     pub depth: usize,
 }
@@ -33,6 +35,7 @@ impl<'a> PipelineScope<'a> {
             database,
             environment,
             place: Place::Command,
+            in_facet: false,
             depth: 0,
         }
     }
@@ -50,6 +53,7 @@ impl<'a> PipelineScope<'a> {
     pub fn within(self, place: Place) -> Self {
         Self {
             place,
+            in_facet: self.in_facet || place == Place::Facet,
             depth: self.depth + 1,
             ..self
         }

@@ -1,5 +1,6 @@
 //! Stages that stand for a sequence of other stages.
 
+use crate::aggregation::bucket_auto::is_computed;
 use crate::aggregation::group::GroupSpec;
 use crate::aggregation::spec::StageSpec;
 use crate::bson::{ArrayBuilder, Builder, Doc, Key, Value, order};
@@ -56,6 +57,13 @@ pub fn parse_bucket(
         let message = "$bucket requires 'groupBy' and 'boundaries' to be specified.";
         return Err(CommandError::location(40_198, message));
     };
+    if !is_computed(&by) {
+        let message = format!(
+            "The $bucket 'groupBy' field must be defined as a $-prefixed path or an expression, but \
+             found: {by}."
+        );
+        return Err(CommandError::location(40_202, message));
+    }
     let boundaries: Vec<Value<'_>> = Doc::new(&boundaries)
         .values()
         .map(Value::into_owned)

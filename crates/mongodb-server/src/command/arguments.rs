@@ -8,6 +8,7 @@ use crate::error::{Code, CommandError};
 use crate::faults::Fault;
 use crate::frame::Request;
 use crate::left::Left;
+use crate::query::saturated;
 
 /// Arguments that every command takes.
 const GENERIC: &[&str] = &[
@@ -239,7 +240,7 @@ impl<'a> Call<'a> {
             let numbers = "long', 'int', 'decimal', 'double";
             return Err(self.wrong_type(name, value.kind(), numbers));
         }
-        Ok(Some(integer(&value)))
+        Ok(Some(saturated(&value)))
     }
 
     /// Returns the size of the first batch in the argument `cursor`.
@@ -255,7 +256,7 @@ impl<'a> Call<'a> {
             let numbers = "long', 'int', 'decimal', 'double";
             return Err(self.wrong_type("cursor.batchSize", size.kind(), numbers));
         }
-        let size = u64::try_from(integer(&size));
+        let size = u64::try_from(saturated(&size));
         let negative = |_| CommandError::bad_value("cursor.batchSize must not be negative");
         size.map(Some).map_err(negative)
     }
@@ -351,20 +352,6 @@ impl<'a> Call<'a> {
         );
         CommandError::location(40_414, message)
     }
-}
-
-/// Converts a number to an integer: a fraction of a double is cut off, a decimal is rounded, what is
-/// out of range becomes the end of the range, and NaN 0.
-fn integer(value: &Value<'_>) -> i64 {
-    let whole = match *value {
-        Value::Double(number) if number.is_nan() => Some(0),
-        Value::Double(number) => crate::bson::value::integer_of(number.trunc()),
-        Value::Decimal128(number) if number.to_f64().is_nan() => Some(0),
-        Value::Decimal128(number) => crate::query::nearest_decimal(number),
-        ref value => value.as_i64(),
-    };
-    let negative = value.as_f64().is_some_and(|number| number < 0.0);
-    whole.unwrap_or(if negative { i64::MIN } else { i64::MAX })
 }
 
 /// Returns the error for a document that is not valid BSON.

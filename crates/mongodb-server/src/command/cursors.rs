@@ -287,6 +287,11 @@ impl Cursors {
         }
     }
 
+    /// Closes the cursors of the sessions that are chosen by their ids.
+    pub fn close_sessions(&self, chosen: impl Fn(&[u8]) -> bool) {
+        lock(&self.open).retain(|_, entry| !entry.session.as_deref().is_some_and(&chosen));
+    }
+
     /// Closes a cursor; false if it is not open.
     pub fn remove(&self, id: i64) -> bool {
         lock(&self.open).remove(&id).is_some()

@@ -7,6 +7,14 @@ use crate::bson::{Doc, Value};
 use crate::command::Call;
 use crate::error::{Code, CommandError};
 
+/// Commands that read what is local, and no other level.
+const LOCAL_ONLY: &[&str] = &[
+    "killAllSessions",
+    "killSessions",
+    "listCollections",
+    "listDatabases",
+];
+
 /// Rejects levels and times that reads of this server do not meet.
 pub fn check(call: &Call<'_>) -> Result<(), CommandError> {
     let Some(concern) = call.document("readConcern")? else {
@@ -41,7 +49,7 @@ fn check_level(call: &Call<'_>, value: &Value<'_>) -> Result<(), CommandError> {
         .ok_or_else(|| wrong_type("level", value, "string"))?;
     let member = call.cluster_time.is_some();
     match level {
-        "available" | "majority" if matches!(call.name, "listCollections" | "listDatabases") => {
+        "available" | "majority" if LOCAL_ONLY.contains(&call.name) => {
             let name = call.name;
             let message = format!("Command {name} does not support readConcern: {level}");
             Err(CommandError::new(Code::INVALID_OPTIONS, message))

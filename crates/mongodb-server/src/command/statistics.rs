@@ -97,47 +97,67 @@ pub fn rows(
     namespace: &Namespace,
     source: &SourceSpec,
 ) -> Result<Vec<Row>, CommandError> {
-    let collection = match (shared.engine.collection(namespace), source) {
-        (None, SourceSpec::IndexStats) => return Ok(Vec::new()),
-        _ => existing(shared, namespace)?,
+    if matches!(source, SourceSpec::CollectionStats { .. }) {
+        return Ok(vec![collection_row(shared, namespace, source)?]);
+    }
+    let Some(collection) = shared.engine.collection(namespace) else {
+        return Ok(Vec::new());
     };
     let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
-    match source {
-        SourceSpec::CollectionStats {
-            count,
-            storage_scale,
-        } => {
-            let (count, storage_scale) = (*count, *storage_scale);
-            let totals = Totals::new(&collection);
-            let mut stats = Builder::new()
-                .string("ns", &namespace.to_string())
+    collection.with_state(|state| {
+        let id = IndexSpec::id();
+        let specs = std::iter::once(&id).chain(state.indexes.iter().map(Index::spec));
+        let describe = |spec: &IndexSpec| {
+            let uses = i64::try_from(collection.uses_of(&spec.name)).unwrap_or(i64::MAX);
+            let accesses = Builder::new().int64("ops", uses).with("since", &now);
+            let stats = Builder::new()
+                .string("name", &spec.name)
+                .raw_document("key", Doc::new(&spec.key_pattern()))
                 .string("host", &shared.address.to_string())
-                .with("localTime", &now);
-            if let Some(scale) = storage_scale {
-                stats = stats.document("storageStats", totals.describe(namespace, scale));
-            }
-            if count {
-                stats = stats.count("count", totals.documents);
-            }
-            Ok(vec![Row::computed(stats.finish())])
-        }
-        _ => collection.with_state(|state| {
-            let id = IndexSpec::id();
-            let specs = std::iter::once(&id).chain(state.indexes.iter().map(Index::spec));
-            let describe = |spec: &IndexSpec| {
-                let uses = i64::try_from(collection.uses_of(&spec.name)).unwrap_or(i64::MAX);
-                let accesses = Builder::new().int64("ops", uses).with("since", &now);
-                let stats = Builder::new()
-                    .string("name", &spec.name)
-                    .raw_document("key", Doc::new(&spec.key_pattern()))
-                    .string("host", &shared.address.to_string())
-                    .document("accesses", accesses)
-                    .raw_document("spec", spec.document());
-                Row::computed(stats.finish())
-            };
-            Ok(specs.map(describe).collect())
-        }),
+                .document("accesses", accesses)
+                .raw_document("spec", spec.document());
+            Row::computed(stats.finish())
+        };
+        Ok(specs.map(describe).collect())
+    })
+}
+
+/// Returns the document of `$collStats`.
+fn collection_row(
+    shared: &Shared,
+    namespace: &Namespace,
+    source: &SourceSpec,
+) -> Result<Row, CommandError> {
+    let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
+    let mut stats = Builder::new()
+        .string("ns", &namespace.to_string())
+        .string("host", &shared.address.to_string())
+        .with("localTime", &now);
+    let &SourceSpec::CollectionStats {
+        count,
+        storage_scale,
+    } = source
+    else {
+        return Ok(Row::computed(stats.finish()));
+    };
+    if (count || storage_scale.is_some()) && shared.engine.is_view(namespace) {
+        let message = format!("{namespace} is a view, not a collection");
+        return Err(CommandError::new(
+            Code::COMMAND_NOT_SUPPORTED_ON_VIEW,
+            message,
+        ));
     }
+    if let Some(scale) = storage_scale {
+        let collection = existing(shared, namespace)?;
+        let totals = Totals::new(&collection);
+        stats = stats.document("storageStats", totals.describe(namespace, scale));
+    }
+    if count {
+        let collection = existing(shared, namespace)?;
+        let totals = Totals::new(&collection);
+        stats = stats.count("count", totals.documents);
+    }
+    Ok(Row::computed(stats.finish()))
 }
 
 /// `collStats`

@@ -29,7 +29,7 @@ pub use expression::{
     null_if_missing, parse_percentiles, ranked,
 };
 pub use filter::{Choices, Comparison, Filter, Test};
-pub use number::{difference_of, product_of, quotient_of, sum_of};
+pub use number::{difference_of, product_of, quotient_of, saturated, sum_of};
 pub use path::{Part, Path, array_index};
 pub use projection::Projection;
 pub use sort::SortSpec;

@@ -1,7 +1,22 @@
 //! Arithmetic on numbers of different types.
 
+use crate::bson::value::integer_of;
 use crate::bson::{Decimal128, Value};
 use crate::query::decimal::{self, Precision};
+
+/// Converts a number to an integer: a fraction of a double is cut off, a decimal is rounded, what is
+/// out of range becomes the end of the range, and NaN 0.
+pub fn saturated(value: &Value<'_>) -> i64 {
+    let whole = match *value {
+        Value::Double(number) if number.is_nan() => Some(0),
+        Value::Double(number) => integer_of(number.trunc()),
+        Value::Decimal128(number) if number.to_f64().is_nan() => Some(0),
+        Value::Decimal128(number) => decimal::nearest_i64(number),
+        ref value => value.as_i64(),
+    };
+    let negative = value.as_f64().is_some_and(|number| number < 0.0);
+    whole.unwrap_or(if negative { i64::MIN } else { i64::MAX })
+}
 
 /// Adds two numbers; `None` if an integer sum overflows 64 bits.
 pub fn add(left: &Value<'_>, right: &Value<'_>) -> Option<Value<'static>> {

@@ -8,6 +8,7 @@ mod data;
 mod lifecycle;
 mod observer;
 mod replica_set;
+mod sessions;
 mod socket;
 
 use crate::{MongoServer, Settings};

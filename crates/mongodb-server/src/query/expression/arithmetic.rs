@@ -239,8 +239,9 @@ pub fn logarithm(arguments: &[Value<'_>]) -> Outcome {
         return Ok(Value::Null);
     };
     let (real, real_base) = (number.as_f64().unwrap_or(0.0), base.as_f64().unwrap_or(0.0));
-    let positive =
-        |value: &Value<'_>| !value.as_f64().is_some_and(|real| real < 0.0) && value.is_truthy();
+    let positive = |value: &Value<'_>| {
+        value.as_f64().is_some_and(f64::is_nan) || order::compare(value, &Value::Int32(0)).is_gt()
+    };
     if !positive(number) {
         let message = format!("$log's argument must be a positive number, but is {number}");
         return Err(CommandError::location(28_758, message));
@@ -381,7 +382,11 @@ fn real_in(
     };
     let number = value.as_f64().unwrap_or(f64::NAN);
     // The least decimals are 0 as doubles.
-    let contained = (domain.contains)(number) || number == 0.0 && value.is_truthy();
+    let contained = if number == 0.0 && value.is_truthy() {
+        order::compare(value, &Value::Int32(0)).is_gt()
+    } else {
+        (domain.contains)(number)
+    };
     if !number.is_nan() && !contained {
         let message = format!("{}, but is {value}", domain.message);
         return Err(CommandError::location(domain.code, message));

@@ -251,10 +251,22 @@ pub fn slice(arguments: &[Value<'_>]) -> Outcome {
             format!("First argument to $slice must be an array, but is of type: {kind}"),
         )
     })?;
-    let number = |index: usize| {
-        arguments.get(index).and_then(Value::as_i64).ok_or_else(|| {
-            let message = "the arguments to $slice must be whole numbers";
-            CommandError::location(28_725, message)
+    let number = |index: usize| -> Result<i64, CommandError> {
+        let (kind, whole) = if index == 1 {
+            (28_725, 28_726)
+        } else {
+            (28_727, 28_728)
+        };
+        let value = arguments.get(index).filter(|value| value.is_number());
+        let value = value.ok_or_else(|| {
+            CommandError::location(kind, "the arguments to $slice must be numbers")
+        })?;
+        let number = value
+            .as_i64()
+            .filter(|&number| i32::try_from(number).is_ok());
+        number.ok_or_else(|| {
+            let message = format!("$slice can't represent {value} as a 32-bit integer");
+            CommandError::location(whole, message)
         })
     };
     if arguments.len() == 2 {
@@ -290,6 +302,10 @@ pub fn sort(arguments: &[Value<'_>]) -> Outcome {
     let mut sorted: Vec<Value<'_>> = items.values().map(null_if_missing).collect();
     match by {
         Value::Document(bytes) => {
+            if Doc::new(bytes).is_empty() {
+                let message = "The $sortArray sortBy must name a field";
+                return Err(CommandError::location(2_942_505, message));
+            }
             let spec = SortSpec::parse(Doc::new(bytes))?;
             sorted.sort_by_cached_key(|item| {
                 let mut key = Vec::new();

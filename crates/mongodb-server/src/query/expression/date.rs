@@ -117,6 +117,29 @@ pub fn from_string(arguments: &[Value<'_>]) -> Outcome {
     instant.map(Value::DateTime).ok_or_else(out_of_range)
 }
 
+/// Rejects parts of calendar dates beside those of ISO weeks.
+fn check_mixture(
+    by_week: bool,
+    calendar: [&Value<'_>; 3],
+    week: [&Value<'_>; 2],
+) -> Result<(), CommandError> {
+    let given = |part: &&Value<'_>| !matches!(part, Value::Undefined);
+    let [year, ..] = calendar;
+    if by_week && given(&year) || given(&year) && week.iter().any(given) {
+        let message = "$dateFromParts does not allow mixing natural dates with ISO dates";
+        return Err(CommandError::location(40_489, message));
+    }
+    if by_week && calendar.iter().any(given) {
+        let message = "$dateFromParts does not allow mixing ISO dates with natural dates";
+        return Err(CommandError::location(40_525, message));
+    }
+    if !by_week && !given(&year) {
+        let message = "$dateFromParts requires either 'year' or 'isoWeekYear' to be present";
+        return Err(CommandError::location(40_516, message));
+    }
+    Ok(())
+}
+
 /// `$dateFromParts`; a part that exceeds its range carries over.
 pub fn from_parts(arguments: &[Value<'_>]) -> Outcome {
     let [
@@ -136,6 +159,7 @@ pub fn from_parts(arguments: &[Value<'_>]) -> Outcome {
         return Ok(Value::Null);
     };
     let by_week = !matches!(iso_year, Value::Undefined);
+    check_mixture(by_week, [year, month, day], [iso_week, iso_day])?;
     let dates = if by_week {
         [
             part_or("isoWeekYear", iso_year, 1970)?,

@@ -27,8 +27,9 @@ impl Zone {
             Value::Undefined => Ok(Some(Self::UTC)),
             Value::Null => Ok(None),
             Value::String(text) => match Self::parse(text) {
-                Some(zone) => Ok(Some(zone)),
-                None => Err(CommandError::location(
+                // A zone of text, but no identifier.
+                Some(zone) if !text.eq_ignore_ascii_case("z") => Ok(Some(zone)),
+                _ => Err(CommandError::location(
                     40_485,
                     format!("unrecognized time zone identifier: \"{text}\""),
                 )),

@@ -120,7 +120,10 @@ impl Function {
                     let message = format!("Missing '{parameter}' parameter to {name}");
                     return Err(CommandError::new(codes.missing(position), message));
                 }
-                None if name == GET_FIELD => Expression::root(),
+                None if name == GET_FIELD => {
+                    let message = "$getField requires 'input' to be specified";
+                    return Err(CommandError::location(3_041_703, message));
+                }
                 None => Expression::Omitted,
             });
         }

@@ -38,6 +38,9 @@ fn whole(name: &str, arguments: &[Value<'_>], compute: fn(f64) -> f64, to: To) -
 
 /// Rounds to a number of decimal places; a negative number rounds before the decimal point.
 fn to_place(name: &str, arguments: &[Value<'_>], to: To) -> Outcome {
+    if arguments.first().is_some_and(Value::is_nullish) {
+        return Ok(Value::Null);
+    }
     let place = match arguments.get(1) {
         None => 0,
         Some(place) if place.is_nullish() => return Ok(Value::Null),

@@ -233,7 +233,16 @@ pub fn index_of_bytes(arguments: &[Value<'_>]) -> Outcome {
     };
     let start = bound("$indexOfBytes", arguments.get(2))?.unwrap_or(0);
     let end = bound("$indexOfBytes", arguments.get(3))?.unwrap_or(text.len());
-    let window = text.get(start..end.min(text.len()));
+    // A search from the middle of a character begins at the next one.
+    let mut start = start;
+    while start < text.len() && !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let mut end = end.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let window = text.get(start..end);
     let found = window.and_then(|window| window.find(wanted));
     Ok(index(found.map(|at| at + start)))
 }
