@@ -8,7 +8,7 @@ use convoy::dataset::{Dataset, ReadOptions, RowBuffer};
 
 use convoy::record::{
     DocumentReader, Emission, Envelope, Origin, PayloadDecoder, PayloadEncoder, RecordHeaders,
-    RunKey, payload_hash, write_document,
+    RunKey, UntypedDecoder, payload_hash, write_document, write_document_with,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -113,6 +113,16 @@ fn record(criterion: &mut Criterion) {
                 .read(black_box(&bytes))
                 .expect("the document is readable");
             black_box(stored.payload.len())
+        });
+    });
+    let mut untyped = UntypedDecoder::default();
+    group.bench_function("payload to document, without a schema", |bencher| {
+        bencher.iter(|| {
+            bytes.clear();
+            write_document_with(&envelope, &ORIGIN, &mut bytes, |writer| {
+                untyped.decode(black_box(&payload), writer)
+            })
+            .expect("the payload is a JSON object");
         });
     });
     group.finish();

@@ -32,7 +32,13 @@ pub(super) struct FlatDecoder {
 struct FlatColumn {
     kind: ColumnType,
     nullable: bool,
-    /// The bytes `,"name":`, or `{"name":` of the first column.
+    field: FlatField,
+}
+
+/// A field that is expected next.
+#[derive(Debug)]
+pub(super) struct FlatField {
+    /// The bytes between the value before it and its own, such as `,"name":`.
     before: Vec<u8>,
     /// The first of them, and which bits of a block they are.
     block: u128,
@@ -44,9 +50,35 @@ struct FlatColumn {
 }
 
 /// Where the next element goes.
-struct Output<'b> {
+pub(super) struct Output<'b> {
     buffer: &'b mut [u8],
     at: usize,
+}
+
+/// Appends elements that `write` writes, each for a field in turn and not longer than `most` bytes
+/// together. Returns false, and appends nothing, if `write` finds that another decoder has to decide.
+pub(super) fn append(
+    writer: &mut Writer<'_>,
+    most: usize,
+    write: impl FnOnce(&mut Output<'_>) -> Option<()>,
+) -> bool {
+    writer.encoded(|bytes| {
+        let start = bytes.len();
+        bytes.resize(start + most, 0);
+        let mut output = Output {
+            buffer: &mut bytes[start..],
+            at: 0,
+        };
+        let written = write(&mut output).map(|()| output.at);
+        bytes.truncate(start + written.unwrap_or(0));
+        written.is_some()
+    })
+}
+
+/// Returns the bytes that elements of these fields need beyond those of their payload, at most.
+pub(super) fn overhead<'f>(fields: impl Iterator<Item = &'f FlatField>) -> usize {
+    let each = fields.map(|field| field.head.len() + VALUE_BYTES + AROUND_TEXT);
+    each.sum::<usize>() + 2 * HEAD_BLOCK
 }
 
 impl FlatDecoder {
@@ -58,11 +90,8 @@ impl FlatDecoder {
             .enumerate()
             .map(|(index, (column, stored))| FlatColumn::new(column, stored, index == 0))
             .collect();
-        let overhead = columns
-            .iter()
-            .map(|column| column.head.len() + VALUE_BYTES + AROUND_TEXT);
         Self {
-            overhead: overhead.sum::<usize>() + 2 * HEAD_BLOCK,
+            overhead: overhead(columns.iter().map(|column| &column.field)),
             columns,
         }
     }
@@ -70,34 +99,24 @@ impl FlatDecoder {
     /// Appends the payload's fields. Returns false, and appends nothing, if the general decoder has
     /// to decide.
     pub(super) fn decode(&self, payload: &[u8], writer: &mut Writer<'_>) -> bool {
-        writer.encoded(|bytes| {
-            let start = bytes.len();
-            bytes.resize(start + payload.len() + self.overhead, 0);
-            let mut output = Output {
-                buffer: &mut bytes[start..],
-                at: 0,
-            };
-            let written = self.fields(payload, &mut output).map(|()| output.at);
-            bytes.truncate(start + written.unwrap_or(0));
-            written.is_some()
+        append(writer, payload.len() + self.overhead, |output| {
+            self.fields(payload, output)
         })
     }
 
     fn fields(&self, payload: &[u8], output: &mut Output<'_>) -> Option<()> {
         let mut rest = payload;
         for column in &self.columns {
-            rest = column.expect(rest)?;
+            rest = column.field.expect(rest)?;
             rest = column.value(rest, output)?;
         }
         (rest == b"}" && !self.columns.is_empty()).then_some(())
     }
 }
 
-impl FlatColumn {
-    fn new(column: &Column, stored: &str, first: bool) -> Self {
-        let mut before = vec![if first { b'{' } else { b',' }];
-        write_json_string(&mut before, &column.name);
-        before.push(b':');
+impl FlatField {
+    /// Expects these bytes before a value that has this name in the document.
+    pub(super) fn new(before: Vec<u8>, stored: &str) -> Self {
         let mut head = vec![0];
         head.extend_from_slice(stored.as_bytes());
         head.push(0);
@@ -110,8 +129,6 @@ impl FlatColumn {
         let mut head_block = [0; HEAD_BLOCK];
         head_block[..copied].copy_from_slice(&head[..copied]);
         Self {
-            kind: column.kind,
-            nullable: column.nullable,
             before,
             block: u128::from_le_bytes(block),
             mask: u128::from_le_bytes(mask),
@@ -122,7 +139,7 @@ impl FlatColumn {
 
     /// Returns what follows the name.
     #[inline]
-    fn expect<'p>(&self, payload: &'p [u8]) -> Option<&'p [u8]> {
+    pub(super) fn expect<'p>(&self, payload: &'p [u8]) -> Option<&'p [u8]> {
         let length = self.before.len();
         if let Some(block) = payload.first_chunk::<BLOCK>() {
             if u128::from_le_bytes(*block) & self.mask != self.block {
@@ -134,6 +151,19 @@ impl FlatColumn {
         }
         payload.strip_prefix(self.before.as_slice())
     }
+}
+
+impl FlatColumn {
+    fn new(column: &Column, stored: &str, first: bool) -> Self {
+        let mut before = vec![if first { b'{' } else { b',' }];
+        write_json_string(&mut before, &column.name);
+        before.push(b':');
+        Self {
+            kind: column.kind,
+            nullable: column.nullable,
+            field: FlatField::new(before, stored),
+        }
+    }
 
     /// Appends the value; returns what follows it.
     #[inline]
@@ -141,30 +171,30 @@ impl FlatColumn {
         if payload.first() == Some(&b'n') {
             let rest = payload.strip_prefix(b"null")?;
             self.nullable.then_some(())?;
-            output.put(self, Kind::Null, []);
+            output.put(&self.field, Kind::Null, []);
             return Some(rest);
         }
         match self.kind {
             ColumnType::Integer | ColumnType::LargeInteger => {
                 if let Some((number, rest)) = few_digits(payload) {
-                    output.put(self, Kind::Int32, number.to_le_bytes());
+                    output.put(&self.field, Kind::Int32, number.to_le_bytes());
                     return Some(rest);
                 }
                 let found = digits(payload)?;
                 found.ended().then_some(())?;
-                output.integer(self, &found)?;
+                output.integer(&self.field, &found)?;
                 Some(found.rest)
             }
             ColumnType::Decimal | ColumnType::Number => self.decimal(payload, output),
             ColumnType::Text => {
                 let (text, rest) = text(payload)?;
-                output.text(self, text)?;
+                output.text(&self.field, text)?;
                 Some(rest)
             }
             ColumnType::Date => {
                 let (text, rest) = text(payload)?;
                 let unix_ms = parse_date(text)?;
-                output.put(self, Kind::DateTime, unix_ms.to_le_bytes());
+                output.put(&self.field, Kind::DateTime, unix_ms.to_le_bytes());
                 Some(rest)
             }
             ColumnType::Boolean => {
@@ -172,7 +202,7 @@ impl FlatColumn {
                     Some(rest) => (1, rest),
                     None => (0, payload.strip_prefix(b"false")?),
                 };
-                output.put(self, Kind::Bool, [value]);
+                output.put(&self.field, Kind::Bool, [value]);
                 Some(rest)
             }
         }
@@ -180,17 +210,23 @@ impl FlatColumn {
 
     #[inline]
     fn decimal<'p>(&self, payload: &'p [u8], output: &mut Output<'_>) -> Option<&'p [u8]> {
+        if self.kind == ColumnType::Number
+            && let Some((number, rest)) = few_digits(payload)
+        {
+            output.put(&self.field, Kind::Int32, number.to_le_bytes());
+            return Some(rest);
+        }
         let found = digits(payload)?;
         if !found.ended() {
             let (number, rest) = decimal(payload, &found)?;
-            output.put(self, Kind::Double, number.to_le_bytes());
+            output.put(&self.field, Kind::Double, number.to_le_bytes());
             return Some(rest);
         }
         if self.kind == ColumnType::Number {
-            output.integer(self, &found)?;
+            output.integer(&self.field, &found)?;
         } else {
             let number = found.value()? as f64;
-            output.put(self, Kind::Double, number.to_le_bytes());
+            output.put(&self.field, Kind::Double, number.to_le_bytes());
         }
         Some(found.rest)
     }
@@ -198,7 +234,7 @@ impl FlatColumn {
 
 /// Returns a string without escapes, and what follows it.
 #[inline]
-fn text(payload: &[u8]) -> Option<(&str, &[u8])> {
+pub(super) fn text(payload: &[u8]) -> Option<(&str, &[u8])> {
     let inner = payload.strip_prefix(b"\"")?;
     let plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
     let length = inner.iter().take_while(|byte| plain(byte)).count();
@@ -210,14 +246,14 @@ fn text(payload: &[u8]) -> Option<(&str, &[u8])> {
 impl Output<'_> {
     /// Appends the head of an element.
     #[inline]
-    fn head(&mut self, column: &FlatColumn, kind: Kind) {
-        let length = column.head.len();
+    fn head(&mut self, field: &FlatField, kind: Kind) {
+        let length = field.head.len();
         let end = self.at + HEAD_BLOCK.max(length);
         let place = &mut self.buffer[self.at..end];
         if length <= HEAD_BLOCK {
-            place[..HEAD_BLOCK].copy_from_slice(&column.head_block);
+            place[..HEAD_BLOCK].copy_from_slice(&field.head_block);
         } else {
-            place.copy_from_slice(&column.head);
+            place.copy_from_slice(&field.head);
         }
         place[0] = kind as u8;
         self.at += length;
@@ -225,26 +261,26 @@ impl Output<'_> {
 
     /// Appends an element with a value of fixed length.
     #[inline]
-    fn put<const N: usize>(&mut self, column: &FlatColumn, kind: Kind, value: [u8; N]) {
-        self.head(column, kind);
+    pub(super) fn put<const N: usize>(&mut self, field: &FlatField, kind: Kind, value: [u8; N]) {
+        self.head(field, kind);
         self.buffer[self.at..self.at + N].copy_from_slice(&value);
         self.at += N;
     }
 
     #[inline]
-    fn integer(&mut self, column: &FlatColumn, found: &Digits<'_>) -> Option<()> {
+    pub(super) fn integer(&mut self, field: &FlatField, found: &Digits<'_>) -> Option<()> {
         let value = found.value()?;
         match i32::try_from(value) {
-            Ok(small) => self.put(column, Kind::Int32, small.to_le_bytes()),
-            Err(_) => self.put(column, Kind::Int64, value.to_le_bytes()),
+            Ok(small) => self.put(field, Kind::Int32, small.to_le_bytes()),
+            Err(_) => self.put(field, Kind::Int64, value.to_le_bytes()),
         }
         Some(())
     }
 
     #[inline]
-    fn text(&mut self, column: &FlatColumn, text: &str) -> Option<()> {
+    pub(super) fn text(&mut self, field: &FlatField, text: &str) -> Option<()> {
         let length = u32::try_from(text.len() + 1).ok()?;
-        self.put(column, Kind::String, length.to_le_bytes());
+        self.put(field, Kind::String, length.to_le_bytes());
         let end = self.at + text.len();
         self.buffer[self.at..end].copy_from_slice(text.as_bytes());
         // The buffer may hold more of a name here.

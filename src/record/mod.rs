@@ -12,6 +12,7 @@ mod fields;
 mod flat;
 mod headers;
 mod identity;
+mod learned;
 mod names;
 mod payload;
 mod payload_identity;

@@ -15,6 +15,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 
 use crate::dataset::parse_date;
 use crate::record::exact::{ExactDecoder, deeper, has_long_number};
+use crate::record::learned::LearnedDecoder;
 use crate::record::names::{stored_name, written_name};
 use crate::record::syntax::{explain_content, explain_syntax};
 use crate::record::typed::DecodeError;
@@ -31,6 +32,7 @@ pub struct UntypedDecoder {
     /// Names of the last payload's fields. Payloads of a topic nearly always have the same names,
     /// and then no name can be repeated.
     names: Names,
+    learned: LearnedDecoder,
     extended: bool,
     /// Whether the payload is one that convoy emitted, so that texts in the form of its dates are
     /// dates.
@@ -44,6 +46,8 @@ struct Names {
     listed: Vec<String>,
     /// The same names, once there are many and they are not those of the last payload.
     set: HashSet<String>,
+    /// Whether all are those of the last payload, in its order.
+    steady: bool,
 }
 
 impl UntypedDecoder {
@@ -80,6 +84,9 @@ impl UntypedDecoder {
         payload: &[u8],
         writer: &mut Writer<'_>,
     ) -> Result<(), DecodeError> {
+        if self.learned.decode(payload, self.own, writer) {
+            return Ok(());
+        }
         let special = self.extended && payload.windows(2).any(|pair| pair == b"\"$");
         let decoded = if special || has_long_number(payload) {
             let mut exact = ExactDecoder {
@@ -106,7 +113,10 @@ impl UntypedDecoder {
         let mut json = serde_json::Deserializer::from_slice(payload);
         let (names, own) = (&mut self.names, self.own);
         json.deserialize_map(Fields { names, own, writer })
-            .and_then(|()| json.end())
+            .and_then(|()| json.end())?;
+        let Names { listed, steady, .. } = &self.names;
+        self.learned.learn(payload, listed, *steady);
+        Ok(())
     }
 
     /// Returns how many numbers became text since the last call, because they have more than 34
@@ -121,11 +131,13 @@ impl Names {
     fn add(&mut self, index: usize, name: &str) -> bool {
         if index == 0 {
             self.set.clear();
+            self.steady = true;
         }
         if self.set.is_empty() && self.listed.get(index).is_some_and(|known| known == name) {
             return true;
         }
         // The remaining names belong to a payload with other fields.
+        self.steady = false;
         self.listed.truncate(index);
         let new = if index < FEW_NAMES {
             self.listed.iter().all(|known| known != name)
@@ -141,6 +153,7 @@ impl Names {
 
     /// Ends a payload with this number of names.
     fn end(&mut self, names: usize) {
+        self.steady &= names == self.listed.len() && names > 0;
         self.listed.truncate(names);
         self.set.clear();
         if names > MOST_NAMES {

@@ -28,7 +28,7 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const SCAN_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Documents per response of a scan. A response holds at most 16 MiB.
-pub(super) const SCAN_BATCH: u32 = 5_000;
+pub(super) const SCAN_BATCH: u32 = 1_000;
 
 /// A connection pool to one deployment, and the database in it.
 #[derive(Debug, Clone)]

@@ -86,11 +86,13 @@ impl Composer {
     ) -> Result<Message<'_>, Error> {
         let (context, emission) = (&*self.context, &*self.emission);
         let (reading, buffer) = (&sent.reading, &mut self.buffer);
-        emission.workload.encode(reading.row, buffer, visit_label)?;
+        let workload = &emission.workload;
+        let hash = workload.encode_hashed(reading.row, buffer, visit_label)?;
+        let changed = self.faults.is_some() || workload.has_payload_identity();
         let faults = self.faults.as_mut();
-        let header_bytes = faults
-            .and_then(|faults| faults.inject(&emission.workload, reading, &mut buffer.payload));
-        if emission.workload.has_payload_identity() {
+        let header_bytes =
+            faults.and_then(|faults| faults.inject(workload, reading, &mut buffer.payload));
+        if workload.has_payload_identity() {
             let identity = PayloadIdentity {
                 run: &context.settings.run_id,
                 vehicle: reading.vehicle,
@@ -100,7 +102,7 @@ impl Composer {
             identity.add_to(&mut buffer.payload);
         }
         let payload = &buffer.payload;
-        let payload_hash = payload_hash(payload);
+        let payload_hash = if changed { payload_hash(payload) } else { hash };
         let envelope = Envelope {
             run: context.run,
             vehicle: reading.vehicle,

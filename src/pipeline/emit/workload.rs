@@ -1,14 +1,24 @@
 //! The rows of all topics under one index, and the payload of each row.
 
+use std::sync::OnceLock;
+
 use crate::dataset::{Dataset, RowBuffer, Schema};
 use crate::pipeline::error::Error;
 use crate::record::{IDENTITY_FIELDS, PayloadEncoder, identity_columns, payload_hash};
+
+/// Bytes of payloads that are kept, so that a row that is replayed again is not encoded again.
+const KEPT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Rows of the largest dataset whose payloads are kept.
+const KEPT_ROWS: u64 = 100_000;
 
 /// Rows to replay, topic after topic.
 #[derive(Debug)]
 pub struct Workload {
     sources: Vec<Source>,
     rows: u64,
+    /// What rows are as payloads, if all rows of their length fit into [`KEPT_BYTES`].
+    kept: Vec<OnceLock<Box<Encoded>>>,
     /// Whether messages have the identity of their reading after the columns.
     payload_identity: bool,
 }
@@ -20,6 +30,14 @@ struct Source {
     encoder: PayloadEncoder,
     label_column: Option<usize>,
     first_row: u64,
+}
+
+/// A row as a payload.
+#[derive(Debug)]
+struct Encoded {
+    payload: Box<[u8]>,
+    hash: u64,
+    label: Option<Box<str>>,
 }
 
 /// Buffers that are reused between rows.
@@ -52,9 +70,11 @@ impl Workload {
                 }
             })
             .collect();
+        let kept = if rows <= KEPT_ROWS { rows } else { 0 };
         Self {
             sources,
             rows,
+            kept: (0..kept).map(|_row| OnceLock::new()).collect(),
             payload_identity: false,
         }
     }
@@ -118,6 +138,43 @@ impl Workload {
             - 1
     }
 
+    /// Writes a row's payload to `buffer.payload`, and returns its hash. `visit_label` gets its label,
+    /// if its topic has a label column.
+    pub fn encode_hashed(
+        &self,
+        row: u64,
+        buffer: &mut EncodeBuffer,
+        visit_label: impl FnOnce(&str),
+    ) -> Result<u64, Error> {
+        let slot = usize::try_from(row).ok().and_then(|row| self.kept.get(row));
+        if let Some(encoded) = slot.and_then(OnceLock::get) {
+            if let Some(label) = &encoded.label {
+                visit_label(label);
+            }
+            buffer.payload.clear();
+            buffer.payload.extend_from_slice(&encoded.payload);
+            return Ok(encoded.hash);
+        }
+        let mut label = None;
+        self.encode(row, buffer, |found| {
+            label = slot.is_some().then(|| found.into());
+            visit_label(found);
+        })?;
+        let payload = &buffer.payload;
+        let hash = payload_hash(payload);
+        let bytes = self.rows.saturating_mul(payload.len() as u64);
+        if let Some(slot) = slot.filter(|_| bytes <= KEPT_BYTES) {
+            slot.get_or_init(|| {
+                Box::new(Encoded {
+                    payload: payload.as_slice().into(),
+                    hash,
+                    label,
+                })
+            });
+        }
+        Ok(hash)
+    }
+
     /// Writes a row's payload to `buffer.payload`. `visit_label` gets its label, if its topic has a
     /// label column.
     pub fn encode(
@@ -156,5 +213,35 @@ impl Workload {
                 Ok(payload_hash(&buffer.payload))
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::dataset::ReadOptions;
+
+    fn encoded(workload: &Workload, row: u64) -> (Vec<u8>, u64, String) {
+        let (mut buffer, mut label) = (EncodeBuffer::default(), String::new());
+        let hash = workload
+            .encode_hashed(row, &mut buffer, |found| found.clone_into(&mut label))
+            .unwrap();
+        (buffer.payload, hash, label)
+    }
+
+    #[test]
+    fn a_replayed_row_has_the_same_payload_hash_and_label() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
+        let workload = Workload::new(Dataset::open(&path, &ReadOptions::default()).unwrap());
+        for row in [0, 7, workload.rows() - 1] {
+            let (payload, hash, label) = encoded(&workload, row);
+            assert!(workload.kept[usize::try_from(row).unwrap()].get().is_some());
+            let mut buffer = EncodeBuffer::default();
+            workload.encode(row, &mut buffer, |_label| ()).unwrap();
+            assert_eq!((&buffer.payload, payload_hash(&payload)), (&payload, hash));
+            assert_eq!(encoded(&workload, row), (payload, hash, label));
+        }
     }
 }

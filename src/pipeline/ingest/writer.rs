@@ -30,7 +30,7 @@ use crate::record::{DocumentId, Headers};
 use crate::store::{self, Documents, InsertOutcome, Refusal, StoredIdentity};
 
 /// Fetches that wait for one writer.
-pub const WRITER_INPUT: usize = 4;
+pub const WRITER_INPUT: usize = 2;
 
 /// Bytes of the documents of one insert. The driver splits a call beyond 48 MB, and drops the first
 /// part's response if the second part fails.
