@@ -18,7 +18,7 @@
 //!    capacity ─▶ cause, load, measure, report, string_enum, text, trial
 //!       trial ─▶ broker, cause, error, faults, host, measure, pipeline, report, run_id, settings, store, summary, terminal
 //!     summary ─▶ audit, cause, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal, web
-//!      run_id ─▶ report
+//!      run_id ─▶ measure, report
 //!        host ─▶ broker, cause, containers, error, faults, fleet, load, measure, pipeline, platform, proxy, record, registry, report, settings, store, terminal
 //!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum, sweep, web
 //!       sweep ─▶ load, string_enum, text

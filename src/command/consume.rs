@@ -14,7 +14,7 @@ use crate::pipeline::{
     SessionOutcome, StorageSettings, dead_letter_collection,
 };
 use crate::report::{Notice, Report};
-use crate::run_id::new_run_id;
+use crate::run_id::run_id_at;
 use crate::settings::{ConsumeSettings, Invocation};
 use crate::summary::{
     Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, Screen, UNKNOWN_VEHICLES,
@@ -43,7 +43,7 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::reaching_back(OLDEST);
     let started = clock.now();
-    let member = new_run_id(clock.unix_ms(started), clock.since_boot(started));
+    let member = run_id_at(clock.unix_ms(started), clock.since_boot(started));
     let directory = directory::open(&settings.report.output, &member, invocation, terminal)?;
     let context = Arc::new(context(settings, member, clock));
     let runtimes = Runtimes::start_with_display(&[Role::Consumer], invocation.web.is_some())?;

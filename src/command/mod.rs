@@ -12,6 +12,7 @@ mod directory;
 mod doctor;
 mod judge;
 mod manual;
+mod open_files;
 mod produce;
 mod report;
 mod simulate;

@@ -34,8 +34,7 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::start();
     let run_id = settings.run_id.clone();
-    let run_id =
-        run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
+    let run_id = run_id.unwrap_or_else(|| new_run_id(clock));
     let name = directory_name(&run_id, settings);
     let directory = directory::open(&settings.report.output, &name, invocation, terminal)?;
     let (context, emission) = resolve(settings, run_id, clock, terminal)?;

@@ -55,7 +55,7 @@ impl Testbed {
     /// Fails only if the pipeline could not be prepared; what happens later is in the outcome.
     pub fn trial(&mut self, trial: Trial<'_>) -> Result<TrialOutcome, Error> {
         let clock = RunClock::start();
-        let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+        let run_id = new_run_id(clock);
         let (context, mut simulation) = {
             let topics = trial.rows.topics.iter();
             let own = Rows {

@@ -17,16 +17,20 @@ pub(super) struct Event {
 }
 
 impl Event {
-    /// Returns the event after this one.
-    pub(super) fn next(&self, name: &str, data: &str, last: bool) -> Self {
+    /// Replaces the event with the one after it, and returns whether there can be one.
+    pub(super) fn advance(&mut self, name: &str, data: &str, last: bool) -> bool {
+        if self.last {
+            return false;
+        }
         let number = self.number + 1;
         // A line break would end the data.
         let data = data.replace(['\n', '\r'], " ");
-        Self {
+        *self = Self {
             number,
             text: format!("id: {number}\nevent: {name}\ndata: {data}\n\n").into(),
             last,
-        }
+        };
+        true
     }
 }
 
@@ -41,4 +45,19 @@ pub(super) fn stream(
         let rest = (!event.last).then_some(events);
         Some((Ok(Frame::data(event.text)), rest))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_event_follows_the_last_one() {
+        let mut event = Event::default();
+        assert!(event.advance("second", "{}", false));
+        assert!(event.advance("end", "{}", true));
+        assert!(!event.advance("second", "{}", false));
+        assert!(event.last);
+        assert_eq!(event.number, 2);
+    }
 }

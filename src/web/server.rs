@@ -140,9 +140,8 @@ impl Server {
     pub fn stop(self, report: Option<&str>) {
         let data = serde_json::json!({ "report": report }).to_string();
         self.drawing.abort();
-        self.events.send_modify(|event| {
-            *event = event.next("end", &data, true);
-        });
+        self.events
+            .send_if_modified(|event| event.advance("end", &data, true));
         let stopped = self
             .runtime
             .block_on(async { tokio::time::timeout(STOP_DEADLINE, self.listener.stop()).await });
@@ -171,7 +170,8 @@ async fn draw(site: Arc<dyn Site>, events: watch::Sender<Event>, mut changes: mp
         // One receiver belongs to the server.
         if events.receiver_count() > 1 {
             let parts = site.parts();
-            events.send_modify(|event| *event = event.next("second", &parts, false));
+            // The server may have sent the last event in the meantime.
+            events.send_if_modified(|event| event.advance("second", &parts, false));
         }
     }
 }

@@ -7,6 +7,8 @@
 
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 
+use lz4_flex::frame::{BlockMode, FrameDecoder, FrameEncoder, FrameInfo};
+
 /// Records as they are.
 pub const NONE: i16 = 0;
 /// Gzip.
@@ -49,11 +51,10 @@ pub fn compress(codec: i16, records: &[u8], out: &mut Vec<u8>) -> io::Result<()>
         SNAPPY => out.extend(snap::raw::Encoder::new().compress_vec(records)?),
         LZ4 => {
             // Java clients read only blocks that do not depend on each other.
-            let mut encoder = lz4::EncoderBuilder::new()
-                .block_mode(lz4::BlockMode::Independent)
-                .build(out)?;
+            let frame = FrameInfo::new().block_mode(BlockMode::Independent);
+            let mut encoder = FrameEncoder::with_frame_info(frame, out);
             encoder.write_all(records)?;
-            encoder.finish().1?;
+            encoder.finish()?;
         }
         ZSTD => {
             let mut encoder = zstd::Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL)?;
@@ -89,7 +90,7 @@ fn decoder(codec: i16, compressed: &[u8], limit: u64) -> io::Result<Box<dyn Read
         NONE => Box::new(compressed),
         GZIP => Box::new(flate2::bufread::MultiGzDecoder::new(compressed)),
         SNAPPY => Box::new(Cursor::new(decompress_snappy(compressed, limit)?)),
-        LZ4 => Box::new(lz4::Decoder::new(compressed)?),
+        LZ4 => Box::new(FrameDecoder::new(compressed)),
         ZSTD => Box::new(zstd::stream::read::Decoder::with_buffer(compressed)?),
         _ => return Err(io::ErrorKind::Unsupported.into()),
     })
@@ -152,11 +153,10 @@ pub mod tests {
             }
             SNAPPY => snap::raw::Encoder::new().compress_vec(bytes).unwrap(),
             LZ4 => {
-                let mut encoder = lz4::EncoderBuilder::new().build(Vec::new()).unwrap();
+                let frame = FrameInfo::new().block_mode(BlockMode::Linked);
+                let mut encoder = FrameEncoder::with_frame_info(frame, Vec::new());
                 encoder.write_all(bytes).unwrap();
-                let (compressed, result) = encoder.finish();
-                result.unwrap();
-                compressed
+                encoder.finish().unwrap()
             }
             ZSTD => zstd::encode_all(bytes, 1).unwrap(),
             _ => bytes.to_vec(),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hint::black_box;
 
-use serde::{Serialize, Serializer};
+use serde_core::{Serialize, Serializer};
 
 /// Stands in output for a secret.
 /// Stands for a secret in a text.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use crate::command::ab::order::Which;
+use crate::command::open_files::allow_open_files;
+use crate::command::trials::start_testbed;
 use crate::command::workload;
 use crate::error::Error;
 use crate::faults::Plan;
-use crate::host::open_files;
 use crate::pipeline::Interrupt;
 use crate::report::Report;
-use crate::settings::{AbSettings, BrokerChoice, Invocation, Side, SimulateSettings, StoreChoice};
+use crate::settings::{AbSettings, Invocation, Side, SimulateSettings};
 use crate::terminal::Terminal;
-use crate::trial::{NoDisplay, Rows, Start, Tell, Testbed, Trial};
+use crate::trial::{NoDisplay, Rows, Tell, Testbed, Trial};
 
 /// Servers and rows of both sides. Sides with equal servers share them.
 pub struct Here {
@@ -33,13 +34,7 @@ impl Here {
         let (Side::Here(a), Side::Here(b)) = (&settings.a, &settings.b) else {
             return Ok(None);
         };
-        let external = |side: &SimulateSettings| {
-            matches!(side.broker, BrokerChoice::External(_))
-                && matches!(side.store, StoreChoice::External(_))
-        };
-        if let Some(warning) = open_files::allow_run(!(external(a) && external(b)))? {
-            terminal.say(warning);
-        }
+        allow_open_files(&[a, b], terminal)?;
         let rows =
             |side: &SimulateSettings| workload::open(&side.load, side.topic.as_deref(), terminal);
         let a_rows = rows(a)?;
@@ -47,15 +42,7 @@ impl Here {
             a.load.dataset == b.load.dataset && a.load.read == b.load.read && a.topic == b.topic;
         let b_rows = if same { a_rows.clone() } else { rows(b)? };
         let start = |side: &SimulateSettings, plans: Vec<Plan>, id: &str| {
-            let say = |line: &str| terminal.say(line);
-            let start = Start {
-                invocation,
-                settings: side,
-                run_id: id,
-                progress: Tell(&say),
-                announce: Tell(&say),
-            };
-            Testbed::start(&start, plans, Testbed::runtimes(false)?, interrupt, |_| ())
+            start_testbed(side, plans, id, interrupt, invocation, terminal)
         };
         let plans = |side: &SimulateSettings| side.faults.clone().into_iter();
         let mut testbeds = Vec::new();

@@ -41,7 +41,7 @@ pub fn run(
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::start();
-    let id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    let id = new_run_id(clock);
     let directory = RunDirectory::create(&settings.output, &id)?;
     let filter = invocation.log_filter.as_deref();
     start_logging(terminal, &directory.log(), filter);

@@ -7,22 +7,16 @@ use crate::capacity::{
     Answer, Ended, Limits, Origin, Plan, Probe, Purpose, Search, Step, Terms, amount, assess,
     is_hopeless, progress_line, write_page, write_text,
 };
-use crate::command::trials::Deadline;
-use crate::command::{directory, workload};
+use crate::command::trials::{Deadline, Prepared};
 use crate::error::{Error, ExitStatus};
-use crate::host::interrupt::{Interruptible, listen};
-use crate::host::{open_files, sweep};
 use crate::load::{Bound, Rate, Vary};
 use crate::measure::RunClock;
 use crate::pipeline::Interrupt;
 use crate::report::{Machine, RunDirectory, rfc3339};
-use crate::run_id::new_run_id;
-use crate::settings::{
-    BrokerChoice, CapacitySettings, Format, Invocation, SimulateSettings, StoreChoice,
-};
+use crate::settings::{CapacitySettings, Format, Invocation, SimulateSettings};
 use crate::terminal::Terminal;
 use crate::text::quantity;
-use crate::trial::{NoDisplay, Rows, Start, StopRule, Tell, Testbed, Trial};
+use crate::trial::{NoDisplay, Rows, StopRule, Tell, Testbed, Trial};
 
 /// Message when the user interrupts.
 const INTERRUPTED: &str =
@@ -38,35 +32,15 @@ pub fn run(
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
     let simulate = &settings.simulate;
-    let clock = RunClock::start();
-    let id = simulate.run_id.clone();
-    let id = id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
-    let directory = directory::open(&simulate.report.output, &id, invocation, terminal)?;
-    sweep::sweep_own_directories();
-    let external = matches!(simulate.broker, BrokerChoice::External(_))
-        && matches!(simulate.store, StoreChoice::External(_));
-    if let Some(warning) = open_files::allow_run(!external)? {
-        terminal.say(warning);
-    }
-    let load = &simulate.load;
-    let rows = workload::open(load, simulate.topic.as_deref(), terminal)?;
-    workload::report_bad_rows(&rows.workload, &load.read, directory.path(), terminal)?;
-    let interruptible = Interruptible {
-        timeout: simulate.timeouts.interrupt,
-        report: Some(directory.path().to_owned()),
-    };
-    let interrupt = listen(interruptible, terminal, || INTERRUPTED)?;
-    let say = |line: &str| terminal.say(line);
-    let start = Start {
-        invocation,
-        settings: simulate,
-        run_id: &id,
-        progress: Tell(&say),
-        announce: Tell(&say),
-    };
     let plans = simulate.faults.iter().cloned().collect();
-    let runtimes = Testbed::runtimes(false)?;
-    let testbed = Testbed::start(&start, plans, runtimes, &interrupt, |_backends| ())?;
+    let prepared = Prepared::start(simulate, plans, INTERRUPTED, invocation, terminal)?;
+    let Prepared {
+        directory,
+        rows,
+        interrupt,
+        testbed,
+        ..
+    } = prepared;
     let mut session = Session {
         settings,
         rows: &rows,
@@ -78,7 +52,7 @@ pub fn run(
     };
     let searched = session.search();
     let elapsed = session.elapsed();
-    let origin = session.origin(id, clock, invocation);
+    let origin = session.origin(prepared.run_id, prepared.clock, invocation);
     let stopped = session.testbed.stop(simulate, &interrupt, terminal);
     let search = searched?;
     let terms = Terms {

@@ -71,7 +71,7 @@ async fn embedded(
         return Vec::new();
     }
     let clock = RunClock::start();
-    let id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    let id = new_run_id(clock);
     // A directory that does not exist yet is not created by looking at it.
     let named = settings.data_dir.as_deref().filter(|path| path.exists());
     let data = match DataPlace::open(named, &id) {

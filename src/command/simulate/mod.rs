@@ -5,12 +5,12 @@ mod null_sink;
 use std::sync::Arc;
 
 use crate::command::directory;
+use crate::command::open_files::allow_open_files;
 use crate::command::workload;
 use crate::error::{Error, ExitStatus};
 use crate::faults::Plan;
 use crate::host::backend::Backends;
 use crate::host::interrupt;
-use crate::host::open_files;
 use crate::host::roles::Runtimes;
 use crate::host::sweep;
 use crate::measure::RunClock;
@@ -19,7 +19,7 @@ use crate::pipeline::{
 };
 use crate::report::{LatencyLog, PartialFile, Report, RunDirectory};
 use crate::run_id::new_run_id;
-use crate::settings::{BrokerChoice, Invocation, SimulateSettings, Sink, StoreChoice};
+use crate::settings::{Invocation, SimulateSettings, Sink};
 use crate::summary::{
     Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, describe_servers, exit_status,
     null_sink_report, present_report, starting_simulation,
@@ -46,11 +46,10 @@ pub fn run(
     check_consumer_files(settings)?;
     let clock = RunClock::start();
     let run_id = settings.run_id.clone();
-    let run_id =
-        run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
+    let run_id = run_id.unwrap_or_else(|| new_run_id(clock));
     let directory = directory::open(&settings.report.output, &run_id, invocation, terminal)?;
     sweep::sweep_own_directories();
-    allow_open_files(settings, terminal)?;
+    allow_open_files(&[settings], terminal)?;
     let rows = open_rows(settings, terminal)?;
     let (context, simulation) = resolve(settings, &rows, run_id, clock);
     let (workload, read) = (&simulation.emission.workload, &settings.load.read);
@@ -127,16 +126,6 @@ struct Shown<'a> {
     directory: RunDirectory,
     page: Option<LiveView>,
     terminal: &'a Terminal,
-}
-
-/// Raises the limit on open files, which embedded servers need.
-fn allow_open_files(settings: &SimulateSettings, terminal: &Terminal) -> Result<(), Error> {
-    let external = matches!(settings.broker, BrokerChoice::External(_))
-        && matches!(settings.store, StoreChoice::External(_));
-    if let Some(warning) = open_files::allow_run(!external)? {
-        terminal.say(warning);
-    }
-    Ok(())
 }
 
 /// Presents the report and stops the servers.

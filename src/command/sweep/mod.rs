@@ -3,24 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::trials::Deadline;
-use crate::command::{directory, workload};
+use crate::command::trials::{Deadline, Prepared};
 use crate::error::{Error, ExitStatus};
-use crate::host::interrupt::{Interruptible, listen};
-use crate::host::{open_files, sweep as leftovers};
 use crate::measure::RunClock;
 use crate::pipeline::Interrupt;
 use crate::report::{Report, RunDirectory};
-use crate::run_id::new_run_id;
-use crate::settings::{
-    BrokerChoice, Combination, Format, Invocation, SimulateSettings, StoreChoice, SweepSettings,
-};
+use crate::settings::{Combination, Format, Invocation, SimulateSettings, SweepSettings};
 use crate::sweep::{
     Answer, Candidate, Choice, Objective, Value, answer, flags, shuffled, write_text,
 };
 use crate::terminal::Terminal;
 use crate::text::quantity;
-use crate::trial::{NoDisplay, Rows, Start, Tell, Testbed, Trial, TrialOutcome};
+use crate::trial::{NoDisplay, Rows, Tell, Testbed, Trial, TrialOutcome};
 
 /// Message when the user interrupts.
 const INTERRUPTED: &str =
@@ -34,35 +28,15 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     let first = settings.combinations.first();
     let first = &first.ok_or(Error::Bug("a sweep has no settings"))?.simulate;
-    let clock = RunClock::start();
-    let id = first.run_id.clone();
-    let id = id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
-    let directory = directory::open(&first.report.output, &id, invocation, terminal)?;
-    leftovers::sweep_own_directories();
-    let external = matches!(first.broker, BrokerChoice::External(_))
-        && matches!(first.store, StoreChoice::External(_));
-    if let Some(warning) = open_files::allow_run(!external)? {
-        terminal.say(warning);
-    }
-    let rows = workload::open(&first.load, first.topic.as_deref(), terminal)?;
-    workload::report_bad_rows(&rows.workload, &first.load.read, directory.path(), terminal)?;
-    let interruptible = Interruptible {
-        timeout: first.timeouts.interrupt,
-        report: Some(directory.path().to_owned()),
-    };
-    let interrupt = listen(interruptible, terminal, || INTERRUPTED)?;
-    let say = |line: &str| terminal.say(line);
-    let start = Start {
-        invocation,
-        settings: first,
-        run_id: &id,
-        progress: Tell(&say),
-        announce: Tell(&say),
-    };
     let plans = settings.combinations.iter();
     let plans = plans.filter_map(|it| it.simulate.faults.clone()).collect();
-    let runtimes = Testbed::runtimes(false)?;
-    let testbed = Testbed::start(&start, plans, runtimes, &interrupt, |_backends| ())?;
+    let Prepared {
+        directory,
+        rows,
+        interrupt,
+        testbed,
+        ..
+    } = Prepared::start(first, plans, INTERRUPTED, invocation, terminal)?;
     let mut session = Session {
         settings,
         rows: &rows,

@@ -94,7 +94,7 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     let parent = platform::parent();
     let clock = RunClock::start();
-    let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    let run_id = new_run_id(clock);
     let log_filter = invocation.log_filter.as_deref();
     if settings.command.is_empty() || log_filter.is_some() {
         let log = Path::new(LOG_DIRECTORY).join(format!("{run_id}.log"));

@@ -73,6 +73,23 @@ impl PayloadValidator {
         })
     }
 
+    /// Creates a validator of null and of texts. The check of a text ends when the channel closes.
+    #[cfg(test)]
+    pub fn waiting(wait: std::sync::mpsc::Receiver<()>) -> Self {
+        let wait = std::sync::Mutex::new(wait);
+        let full = jsonschema::options()
+            .with_format("wait", move |_text: &str| {
+                wait.lock().is_ok_and(|wait| wait.recv().is_err())
+            })
+            .should_validate_formats(true)
+            .build(&serde_json::json!({ "type": ["null", "string"], "format": "wait" }));
+        Self {
+            flat: None,
+            full: full.expect("it is a schema"),
+            pace: Pace::default(),
+        }
+    }
+
     /// Returns whether a payload certainly matches, in a time that is linear in its length. `false`
     /// means unknown.
     pub fn accepts_at_once(&self, json: &[u8]) -> bool {
