@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::capacity::answer::{Answer, Origin, Terms};
+use crate::capacity::answer::{Answer, Origin, Terms, published};
 use crate::capacity::plan::Plan;
 use crate::capacity::probe::{Binding, Goal, Probe, Purpose};
 use crate::capacity::search::{Ended, Search, Step};
@@ -252,8 +252,7 @@ proptest! {
     #[test]
     fn published_load_has_held_a_long_trial(pipeline in pipelines(), budget_s in 10u64..900) {
         let (search, _elapsed) = search(&pipeline, plan(budget_s));
-        let answer = answer(&search);
-        if let Some(vehicles) = answer.vehicles {
+        if let Some(vehicles) = published(search.probes()).map(|probe| probe.vehicles) {
             let least = search.plan().least_confirmation().as_secs_f64();
             let confirms = |probe: &&Probe| probe.vehicles == vehicles && probe.purpose == Purpose::Confirm;
             let probe = search.probes().iter().find(confirms).unwrap();
@@ -264,13 +263,12 @@ proptest! {
     #[test]
     fn search_with_time_converges(pipeline in pipelines()) {
         let (search, _elapsed) = search(&pipeline, plan(600));
-        let answer = answer(&search);
-        let found = f64::from(answer.limit_vehicles.unwrap());
+        let found = f64::from(search.limit().unwrap());
         // Noise moves the limit as far as it moves the margin there.
         let within = |factor: f64| pipeline.margin(pipeline.limit() * factor);
         let (low, high) = (0.82, 1.12);
         prop_assert!(within(low) < 0.0);
         prop_assert!((low..high).contains(&(found / pipeline.limit())), "{found} {} {:?}", pipeline.limit(), search.probes());
-        prop_assert!(answer.vehicles.is_some());
+        prop_assert!(published(search.probes()).is_some());
     }
 }
