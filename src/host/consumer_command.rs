@@ -266,7 +266,7 @@ impl Running {
     /// Waits until all processes of the group have ended. A shell ends at once and leaves behind the
     /// program that still stores what it has.
     async fn all_ended(&mut self) {
-        let _ended = self.ended.wait_for(|ended| *ended).await;
+        drop(self.ended.wait_for(|ended| *ended).await);
         while group_is_running(self.group) == Some(true) {
             tokio::time::sleep(LOOK_INTERVAL).await;
         }

@@ -32,7 +32,7 @@ impl Distinct {
 }
 
 /// Puts the least and the greatest key into a document with an empty name, as the engine of MongoDB's
-/// `$group` does since 6.0.
+/// `$group` does.
 pub fn wrapped(value: Value<'_>) -> Value<'_> {
     match value {
         Value::MinKey | Value::MaxKey => {
