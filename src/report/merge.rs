@@ -349,7 +349,7 @@ mod tests {
         the report of shard 2/2 is missing
         `r2` is a second report of shard 1/2
         `r2` belongs to run `day`, the others to run `night`
-        `r2` has another schedule than the other producer reports
+        the schedule of `r2` differs from that of the other producer reports
         `r2` is the report of a whole run, not of a single process
         ");
         let reports = [producer(1, 2), producer(0, 2)].map(|report| saved("r", report, &[]));

@@ -278,7 +278,7 @@ fn torn_log_tail_is_truncated_and_logged() {
         .collect();
     let lines: Vec<&str> = logged
         .lines()
-        .filter(|line| line.contains("torn"))
+        .filter(|line| line.contains("removed an incomplete"))
         .collect();
     assert!(lines.len() >= 2, "both servers log it: {lines:?}\n{logged}");
 }

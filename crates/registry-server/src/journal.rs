@@ -284,7 +284,10 @@ mod tests {
         let path = folder.path().join(FILE_NAME);
         fs::write(&path, "convoy registry 1\n").expect("writes");
         let error = read(folder.path()).expect_err("it is old");
-        assert!(error.to_string().contains("older convoy"), "{error}");
+        assert!(
+            error.to_string().contains("older version of convoy"),
+            "{error}"
+        );
         fs::remove_file(&path).expect("removes");
         for missing in [FILE_NAME, disk::LIST_FILE] {
             write(folder.path());

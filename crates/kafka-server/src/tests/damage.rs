@@ -217,5 +217,5 @@ fn earlier_format_is_called_old() {
     )
     .unwrap();
     let error = open(directory.path()).unwrap_err().to_string();
-    assert!(error.contains("older convoy"), "{error}");
+    assert!(error.contains("older version of convoy"), "{error}");
 }

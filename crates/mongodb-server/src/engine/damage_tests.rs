@@ -115,5 +115,8 @@ fn earlier_format_is_called_old() {
     let path = directory.path().join("00000001.log");
     fs::write(&path, b"CONVOYS1\x01\0\0\0salt and more bytes").expect("a segment");
     let error = Engine::open(directory.path()).expect_err("it is old");
-    assert!(error.to_string().contains("older convoy"), "{error}");
+    assert!(
+        error.to_string().contains("older version of convoy"),
+        "{error}"
+    );
 }

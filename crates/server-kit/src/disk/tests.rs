@@ -86,13 +86,19 @@ fn earlier_and_later_formats_are_named() {
     let path = directory.path().join("journal");
     fs::write(&path, "an old format, and more").unwrap();
     let error = read(&path, Mark::default()).unwrap_err();
-    assert!(error.to_string().contains("older convoy"), "{error}");
+    assert!(
+        error.to_string().contains("older version of convoy"),
+        "{error}"
+    );
     fs::remove_file(&path).unwrap();
     let mut later = KIND;
     later.format.version = b'3';
     Journal::open(&path, later, Mark::default(), |_| true).unwrap();
     let error = read(&path, Mark::default()).unwrap_err();
-    assert!(error.to_string().contains("newer convoy"), "{error}");
+    assert!(
+        error.to_string().contains("newer version of convoy"),
+        "{error}"
+    );
 }
 
 #[test]
