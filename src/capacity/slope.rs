@@ -11,14 +11,15 @@ pub struct Slope {
     pub upper: f64,
 }
 
-/// Fits a line through points of time and value; `None` for fewer than four points.
+/// Fits a line through points of time and value at equal distances; `None` for fewer than four points.
+///
+/// Neighbouring points that deviate in the same direction, as those of a backlog that rises and falls
+/// with each batch, count as fewer points: the bounds are those of a first-order autoregression.
 pub fn slope(points: &[(f64, f64)]) -> Option<Slope> {
     let count = points.len() as f64;
-    let free = points
-        .len()
-        .checked_sub(2)
-        .filter(|free| *free >= 2)
-        .map(|it| it as f64)?;
+    if points.len() < 4 {
+        return None;
+    }
     let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
     let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;
     let spread: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
@@ -30,16 +31,31 @@ pub fn slope(points: &[(f64, f64)]) -> Option<Slope> {
         .map(|(x, y)| (x - mean_x) * (y - mean_y))
         .sum();
     let per_s = shared / spread;
-    let rest: f64 = points
+    let rests: Vec<f64> = points
         .iter()
-        .map(|(x, y)| (y - mean_y - per_s * (x - mean_x)).powi(2))
-        .sum();
-    let error = (rest / free / spread).sqrt() * t_95(free);
+        .map(|(x, y)| y - mean_y - per_s * (x - mean_x))
+        .collect();
+    let squares: f64 = rests.iter().map(|rest| rest.powi(2)).sum();
+    let likeness = likeness(&rests, squares);
+    let variance = squares / (count - 2.0) / spread * (1.0 + likeness) / (1.0 - likeness);
+    let independent = count * (1.0 - likeness) / (1.0 + likeness);
+    let error = variance.sqrt() * t_95((independent - 2.0).max(2.0));
     Some(Slope {
         per_s,
         lower: per_s - error,
         upper: per_s + error,
     })
+}
+
+/// Returns the correlation of neighbours, from 0.
+fn likeness(rests: &[f64], squares: f64) -> f64 {
+    let neighbours: f64 = rests.windows(2).map(|pair| pair[0] * pair[1]).sum();
+    let likeness = neighbours / squares;
+    if likeness.is_finite() {
+        likeness.clamp(0.0, 0.95)
+    } else {
+        0.0
+    }
 }
 
 /// Returns the 95 % quantile of Student's t by the Cornish–Fisher expansion, which is within 1 % of
@@ -87,6 +103,29 @@ mod tests {
             .collect();
         let found = slope(&points).unwrap();
         assert!(found.lower < 0.0 && found.upper > 0.0, "{found:?}");
+    }
+
+    #[test]
+    fn level_that_rises_and_falls_with_batches_does_not_grow_for_certain() {
+        // Batches of 1.6 s, sampled each quarter of a second: the phase at the end makes a slope.
+        for phase in [0.0, 0.4, 0.8, 1.2] {
+            let points: Vec<_> = (0..20)
+                .map(|at| f64::from(at) * 0.25)
+                .map(|x| (x, 480.0 * ((x + phase) % 1.6)))
+                .collect();
+            let found = slope(&points).unwrap();
+            assert!(found.lower < 0.5, "{phase}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn growth_below_batches_is_certain_in_a_longer_time() {
+        let points: Vec<_> = (0..120)
+            .map(|at| f64::from(at) * 0.25)
+            .map(|x| (x, 480.0 * (x % 1.6) + 100.0 * x))
+            .collect();
+        let found = slope(&points).unwrap();
+        assert!(found.lower > 50.0, "{found:?}");
     }
 
     #[test]

@@ -157,6 +157,9 @@ fn ended(answer: &Answer) -> String {
         Ended::Budget if answer.is_bound() => {
             "the budget is too short to confirm it: raise `--budget`"
         }
+        Ended::Budget if answer.limit_vehicles.is_some() => {
+            "no long trial held: repeat the search on an idle machine, or raise `--budget`"
+        }
         Ended::Budget => "the budget is too short for an answer: raise `--budget`",
         Ended::NoPass => match answer.vary {
             Vary::Vehicles => {

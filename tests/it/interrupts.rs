@@ -16,7 +16,16 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::place::Place;
 use crate::serving::Up;
 
-const SIGNALS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
+/// Returns the signals that end a command. Under `nohup` programs keep ignoring SIGHUP, so another one
+/// takes its place.
+fn signals() -> [Signal; 3] {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let ignored = mask.is_some_and(|mask| mask >> (Signal::HUP.as_raw() - 1) & 1 == 1);
+    let third = if ignored { Signal::TERM } else { Signal::HUP };
+    [Signal::INT, Signal::TERM, third]
+}
 
 /// Options of a run that ends only when it is interrupted.
 const ENDLESS: &str = "--dataset rows.csv --progress never --rate 20 --duration 1h";
@@ -100,7 +109,7 @@ fn waiting_for_a_silent_broker_is_cancelled_at_once() {
         format!("produce {ENDLESS} {broker}"),
         format!("consume --topic a --progress never {broker} {store}"),
     ];
-    for (command, signal) in commands.iter().zip(SIGNALS) {
+    for (command, signal) in commands.iter().zip(signals()) {
         let place = Place::with_rows();
         let running = Running::start(&place, command).until("provisioning");
         let ended = running.signal(signal).end();
@@ -117,7 +126,7 @@ fn waiting_for_a_silent_broker_is_cancelled_at_once() {
 
 #[test]
 fn warm_up_ends_without_percentiles_and_without_warnings_about_them() {
-    for signal in SIGNALS {
+    for signal in signals() {
         let place = Place::with_rows();
         let line = format!("simulate --backend embedded {ENDLESS} --warmup 1h");
         let ended = Running::start(&place, &line)
@@ -140,7 +149,7 @@ fn warm_up_ends_without_percentiles_and_without_warnings_about_them() {
 
 #[test]
 fn measured_run_is_drained_audited_and_reported() {
-    for signal in SIGNALS {
+    for signal in signals() {
         let place = Place::with_rows();
         let line = format!("simulate --backend embedded {ENDLESS} --warmup 0s");
         let ended = Running::start(&place, &line)
@@ -178,7 +187,7 @@ fn servers_that_hang_delay_the_end_only_up_to_the_bound() {
 
 #[test]
 fn drain_ends_within_the_bound_after_each_signal() {
-    for signal in SIGNALS {
+    for signal in signals() {
         let up = Up::alone("");
         let place = Place::with_rows().file(".env", &up.env);
         let line = format!(
@@ -196,7 +205,7 @@ fn drain_ends_within_the_bound_after_each_signal() {
 
 #[test]
 fn signal_in_audit_or_report_costs_no_report() {
-    for signal in SIGNALS {
+    for signal in signals() {
         let place = Place::with_rows();
         let line = "simulate --backend embedded --dataset rows.csv --progress never --warmup 0s \
                     --vehicles 20 --rate max --records 1000";
@@ -227,7 +236,7 @@ fn signal_in_audit_or_report_costs_no_report() {
 #[test]
 fn processes_that_share_a_run_end_in_order_after_each_signal() {
     let up = Up::alone("");
-    for signal in SIGNALS {
+    for signal in signals() {
         let place = Place::with_rows().file(".env", &up.env);
         let produce = format!("produce --topic shared {ENDLESS} --warmup 0s {TIMEOUT}");
         let produced = Running::start(&place, &produce)
@@ -250,7 +259,7 @@ fn processes_that_share_a_run_end_in_order_after_each_signal() {
 
 #[test]
 fn servers_stop_in_order_after_each_signal() {
-    for signal in SIGNALS {
+    for signal in signals() {
         let place = Place::empty();
         let up = Up::start(&place, "");
         let (code, stderr) = up.stop_by(signal);
@@ -267,7 +276,7 @@ fn injected_faults_do_not_delay_the_end() {
         "broker-restart@1s,store-restart@2s",
     ];
     std::thread::scope(|scope| {
-        for (signal, faults) in SIGNALS.into_iter().zip(faults) {
+        for (signal, faults) in signals().into_iter().zip(faults) {
             scope.spawn(move || {
                 let place = Place::with_rows();
                 let line = format!(

@@ -10,7 +10,7 @@ use crate::report::value::Report;
 use crate::text::quantity;
 
 /// Columns of the heat map and of the stacked chart; longer runs join seconds.
-const COLUMNS: usize = 120;
+const COLUMNS: usize = 80;
 
 /// Colors of the heat map from few records to many.
 const HEAT: [Color; 6] = [

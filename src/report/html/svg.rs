@@ -11,6 +11,9 @@ const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 34.0;
 
+/// Points of a line above which they lie on whole units: more than one of them per unit is not seen.
+const MANY_POINTS: usize = 300;
+
 /// Maps values to positions on one axis.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
@@ -175,12 +178,14 @@ impl Chart {
     pub fn line(&mut self, color: Color, name: &str, points: &[Option<(f64, f64)>]) {
         let mut path = String::new();
         let mut before: Option<[i64; 2]> = None;
+        let grid = if points.len() > MANY_POINTS { 10 } else { 1 };
         for (index, point) in points.iter().enumerate() {
             let Some((x, y)) = point else {
                 before = None;
                 continue;
             };
-            let [x, y] = [self.x_of(*x), self.y_of(*y)].map(tenths);
+            let position = [self.x_of(*x), self.y_of(*y)].map(tenths);
+            let [x, y] = position.map(|tenths| (tenths + grid / 2) / grid * grid);
             match before {
                 Some([last_x, last_y]) => step(&mut path, 'l', x - last_x, y - last_y),
                 None => step(&mut path, 'M', x, y),
@@ -245,6 +250,7 @@ impl Chart {
             (across, [self.y_of(*y0), self.y_of(*y1)].map(tenths))
         };
         let mut boxes = boxes.iter().map(corners).peekable();
+        let mut before: Option<[i64; 2]> = None;
         while let Some(([left, right], [bottom, mut top])) = boxes.next() {
             // Boxes on top of each other are one.
             while let Some((_, [_, higher])) =
@@ -252,7 +258,11 @@ impl Chart {
             {
                 top = higher;
             }
-            step(&mut path, 'M', left, top);
+            match before {
+                Some([x, y]) => step(&mut path, 'm', left - x, top - y),
+                None => step(&mut path, 'M', left, top),
+            }
+            before = Some([left, bottom]);
             let (width, height) = (right - left, bottom - top);
             let (width, back) = (tenth_text(width), tenth_text(-width));
             let _ = write!(path, "h{width}v{}h{back}", tenth_text(height));
@@ -426,7 +436,7 @@ mod tests {
                 [1.0, 1.0, 2.0, 2.0],
             ],
         );
-        assert_eq!(chart.body.matches('M').count(), 2, "{}", chart.body);
+        assert_eq!(chart.body.matches(['M', 'm']).count(), 2, "{}", chart.body);
     }
 
     #[test]
