@@ -40,7 +40,8 @@ pub fn assess(outcome: &TrialOutcome, limits: Limits, vehicles: u32, purpose: Pu
     let report = &outcome.report;
     let stages = &report.summary.stages;
     let p99_us = stages.end_to_end_latency.p99_us;
-    let growth = growth(&outcome.backlog, &report.intervals);
+    let filled_s = p99_us.unwrap_or_default() as f64 / 1e6;
+    let growth = growth(&outcome.backlog, &report.intervals, filled_s);
     let missed = missed(outcome, limits, growth);
     let margin = p99_us.map_or(NOTHING_MEASURED, |p99| {
         (p99.max(1) as f64 / limits.end_to_end_p99_us).ln()
@@ -112,17 +113,19 @@ impl Growth {
     }
 }
 
-/// Returns how the backlog grows while readings are emitted, after the start.
-fn growth(backlog: &[BacklogSample], intervals: &[Interval]) -> Option<Growth> {
+/// Returns how the backlog grows while readings are emitted, after the start: until the pipeline is
+/// filled, which takes as long as its latency, but at most in the first half.
+fn growth(backlog: &[BacklogSample], intervals: &[Interval], filled_s: f64) -> Option<Growth> {
     let emitting = |it: &&Interval| it.phase != Some(IntervalPhase::Drain) && it.emitted > 0;
     let emitting: Vec<&Interval> = intervals.iter().filter(emitting).collect();
     let emitted: u64 = emitting.iter().map(|it| it.emitted).sum();
     let rate = emitted as f64 / emitting.len().max(1) as f64;
     let first = backlog.first()?.at_s;
     let end = first + emitting.len() as f64 - 0.5;
+    let start_s = filled_s.min(emitting.len() as f64 / 2.0).max(START_S);
     let points: Vec<(f64, f64)> = backlog
         .iter()
-        .filter(|sample| sample.at_s >= first + START_S && sample.at_s <= end)
+        .filter(|sample| sample.at_s >= first + start_s && sample.at_s <= end)
         .map(|sample| (sample.at_s, sample.records as f64))
         .collect();
     let slope = slope(&points)?;
@@ -153,7 +156,8 @@ pub fn is_hopeless(seen: &Seen, limits: Limits) -> bool {
     if above(FAR_ABOVE) {
         return true;
     }
-    let grows = growth(&seen.backlog, &seen.intervals).is_some_and(|growth| growth.is_certain());
+    let grows =
+        growth(&seen.backlog, &seen.intervals, 0.0).is_some_and(|growth| growth.is_certain());
     let slows = slope(recent).is_some_and(|slope| slope.lower > 0.0);
     grows && slows && above(1.0)
 }

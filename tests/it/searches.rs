@@ -20,7 +20,7 @@ fn capacity_publishes_what_a_long_trial_confirmed_and_names_the_slow_store() {
     let outcome = place.convoy(
         "capacity --vehicles 20 --max-vehicles 30 --rate 20 --budget 30s --warmup 0s \
          --max-end-to-end-p99 20s --backend embedded --format json --ui none \
-         --faults slow-store=300ms@0s+1h",
+         --faults slow-store=60ms@0s+1h",
     );
     let answer: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let trials = answer["trials"].as_array().unwrap();
