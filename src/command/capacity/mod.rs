@@ -197,6 +197,8 @@ impl Session<'_> {
         if purpose == Purpose::Ceiling {
             settings.load.rate = Rate::Max;
             settings.load.total_rate = None;
+            // Records of a warm-up at this rate would wait before the measured ones.
+            settings.load.warmup = Duration::ZERO;
         }
         settings
     }
