@@ -1,5 +1,15 @@
 //! Numbers for people: three significant digits and a unit.
 
+/// Returns a computed number of microseconds, not negative, as a duration.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "durations are not negative"
+)]
+pub fn microseconds(us: f64) -> String {
+    duration(us.round() as u64)
+}
+
 /// Formats a duration given in microseconds.
 pub fn duration(us: u64) -> String {
     match us {

@@ -171,7 +171,7 @@ fn of_consumer(end_to_end_us: f64, published_us: f64) -> Option<Finding> {
         evidence: format!(
             "from the acknowledgement to the durable document: {:.0} % of the mean end-to-end latency ({})",
             100.0 * share,
-            microseconds(rest),
+            quantity::microseconds(rest),
         ),
         advice: Some("look at its batches, its polls and its commits".to_owned()),
         confidence: Confidence::High,
@@ -185,7 +185,7 @@ fn no_single_stage(largest: Stage, share: f64, mean_us: f64) -> Finding {
         evidence: format!(
             "the largest, {largest}, is {:.0} % of the mean end-to-end latency ({})",
             100.0 * share,
-            microseconds(mean_us),
+            quantity::microseconds(mean_us),
         ),
         advice: None,
         confidence: Confidence::Medium,
@@ -236,7 +236,7 @@ fn publishing(report: &Report) -> Cause {
         id: "linger",
         message: format!(
             "records wait up to {} for others of their batch before they are sent",
-            microseconds(linger)
+            quantity::microseconds(linger)
         ),
         advice: Some(shorter("--linger", linger)),
     }
@@ -285,7 +285,7 @@ fn storing(report: &Report) -> Cause {
         id: "batch_wait",
         message: format!(
             "records wait up to {} for others of their batch before they are stored",
-            microseconds(wait)
+            quantity::microseconds(wait)
         ),
         advice: Some(shorter("--batch-wait", wait)),
     }
@@ -307,13 +307,4 @@ fn shorter(flag: &str, wait_us: f64) -> String {
 
 fn shown(us: Option<u64>) -> String {
     us.map_or_else(|| "–".to_owned(), quantity::duration)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "durations are not negative"
-)]
-fn microseconds(us: f64) -> String {
-    quantity::duration(us.round() as u64)
 }

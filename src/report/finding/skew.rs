@@ -48,8 +48,8 @@ pub fn partition_skew(report: &Report) -> Option<Finding> {
             "{} of {} records; mean end-to-end latency {}, others {}",
             quantity::count(fullest.stored),
             quantity::count(total),
-            duration(mean_us),
-            duration(others)
+            quantity::microseconds(mean_us),
+            quantity::microseconds(others)
         ),
         advice,
         confidence: Confidence::High,
@@ -65,13 +65,4 @@ fn mean_of_others(loads: &[PartitionLoad], fullest: &PartitionLoad) -> Option<f6
             (sum + us, records + stored)
         });
     (records > 0).then(|| sum / records as f64)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "microseconds, not negative"
-)]
-fn duration(us: f64) -> String {
-    quantity::duration(us.round() as u64)
 }

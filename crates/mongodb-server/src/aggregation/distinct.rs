@@ -21,7 +21,10 @@ impl Distinct {
             return 0;
         }
         let before = self.values.size();
-        self.values.push(&wrapped(value.clone()));
+        match value {
+            Value::MinKey | Value::MaxKey => self.values.push(&wrapped(value.clone())),
+            _ => self.values.push(value),
+        }
         bytes + self.values.size() - before
     }
 
