@@ -17,7 +17,7 @@ use crate::settings::{AbSettings, Program, Side, SimulateSettings};
 /// draining and auditing.
 const SURPLUS: Duration = Duration::from_secs(600);
 
-/// Times as many rounds are run while the sides seem to differ, unless the user says how many.
+/// Times as many rounds are run if they do not tell, unless the user says how many.
 const TIMES_ROUNDS: u32 = 4;
 
 /// Time that a trial without a duration may take.
