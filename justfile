@@ -70,6 +70,11 @@ test-topics:
     cargo build --release --locked
     tests/peers/topics.sh target/release/convoy
 
+# Check the errors on an Apache Kafka whose ACLs deny access (needs Java 17, Maven and Maven Central).
+test-denied:
+    cargo build --release --locked
+    tests/peers/denied.sh target/release/convoy
+
 # Run against FerretDB (needs Go and its module proxy).
 test-ferretdb:
     cargo build --release --locked
