@@ -80,6 +80,8 @@ impl Code {
     pub const INVALID_UUID: Self = Self::new(207, "InvalidUUID");
     pub const COMMAND_NOT_SUPPORTED_ON_VIEW: Self = Self::new(166, "CommandNotSupportedOnView");
     pub const VIEW_DEPTH_LIMIT_EXCEEDED: Self = Self::new(165, "ViewDepthLimitExceeded");
+    pub const VIEW_PIPELINE_TOO_LARGE: Self = Self::new(195, "ViewPipelineMaxSizeExceeded");
+    pub const COLLECTION_UUID_MISMATCH: Self = Self::new(361, "CollectionUUIDMismatch");
     pub const GRAPH_CONTAINS_CYCLE: Self = Self::new(5, "GraphContainsCycle");
     pub const MAX_SUB_PIPELINE_DEPTH_EXCEEDED: Self = Self::new(232, "MaxSubPipelineDepthExceeded");
     pub const MERGE_NO_MATCHING_DOCUMENT: Self = Self::new(13_113, "MergeStageNoMatchingDocument");

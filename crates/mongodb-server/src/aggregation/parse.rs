@@ -7,10 +7,10 @@ use crate::aggregation::parse_lookup::{parse_graph_lookup, parse_lookup, parse_u
 use crate::aggregation::parse_output::{parse_merge, parse_out};
 use crate::aggregation::pipeline_scope::{MAX_DEPTH, PipelineScope, Place};
 use crate::aggregation::redact::RedactSpec;
-use crate::aggregation::shorthand;
 use crate::aggregation::spec::{SourceSpec, StageSpec};
 use crate::aggregation::unwind::UnwindSpec;
 use crate::aggregation::window::parse_window_fields;
+use crate::aggregation::{current_operations, shorthand};
 use crate::bson::{Doc, Kind, Value};
 use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
 use crate::query::{Expression, Filter, Projection, Scope, SortSpec, saturated};
@@ -171,7 +171,7 @@ fn parse_stage(
         "$redact" => StageSpec::Redact(RedactSpec::parse(argument, environment)?),
         "$collStats" => StageSpec::Source(parse_collection_stats(argument)?),
         "$documents" => StageSpec::Source(parse_documents(argument, scope)?),
-        "$currentOp" => StageSpec::Source(SourceSpec::CurrentOperations),
+        "$currentOp" => current_operations::parse(argument)?,
         "$indexStats" => StageSpec::Source(SourceSpec::IndexStats),
         "$sortByCount" => return shorthand::parse_sort_by_count(argument, environment, stages),
         "$bucket" => {

@@ -4,13 +4,15 @@ use crate::aggregation::{
     Context, EmptyDocuments, GivenDocuments, PipelineScope, Selection, SourceSpec, Stage,
     StageSpec, build, parse_pipeline, push_down, select,
 };
-use crate::bson::{ArrayBuilder, Builder, Doc};
+use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::cursors::{Batch, Cursor};
 use crate::command::explain::explain_aggregate;
 use crate::command::find::{FIRST_BATCH, reply};
 use crate::command::query::{context, environment, parse_hint};
 use crate::command::write_concern::WriteConcern;
-use crate::command::{Call, Client, Shared, change_stream, cursor, merge, out, statistics};
+use crate::command::{
+    Call, Client, Shared, change_stream, cursor, merge, out, read_concern, statistics,
+};
 use crate::engine::{Namespace, Position, Row};
 use crate::error::{Code, CommandError};
 
@@ -35,7 +37,7 @@ pub fn aggregate(
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;
     call.refuse(&[])?;
-    if call.flag("explain")?.unwrap_or(false) {
+    if check_arguments(call)? {
         return explain_aggregate(shared, call);
     }
     let without_collection = call.body.get("aggregate").and_then(|value| value.as_i64()) == Some(1);
@@ -69,6 +71,7 @@ pub fn aggregate(
         return cursor::open(shared, &context, &namespace.to_string(), cursor, batch);
     }
     let mut stages = parse_pipeline(pipeline, scope)?;
+    check_first(call, stages.first(), without_collection)?;
     let target = stages.pop_if(|last| matches!(last, StageSpec::Out(_) | StageSpec::Merge(_)));
     let mut selection = Selection {
         hint: parse_hint(call.body.get("hint"))?,
@@ -101,6 +104,77 @@ pub fn aggregate(
         ));
     }
     reply(shared, &context, &namespace, build(rest, source), batch)
+}
+
+/// Checks arguments that depend on each other. Returns whether the plan is asked for.
+fn check_arguments(call: &Call<'_>) -> Result<bool, CommandError> {
+    for name in ["explain", "allowDiskUse"] {
+        match call.body.get(name) {
+            None | Some(Value::Bool(_)) => {}
+            Some(other) => return Err(call.wrong_type(name, other.kind(), "bool")),
+        }
+    }
+    let explain = call
+        .value("explain")
+        .is_some_and(|explain| explain.is_truthy());
+    if !explain {
+        return Ok(false);
+    }
+    call.batch_size()?;
+    if call.value("writeConcern").is_some() {
+        let message = "Aggregation explain does not support the 'writeConcern' option";
+        return Err(CommandError::failed_to_parse(message));
+    }
+    if is_strict(call) {
+        return Err(not_stable("the option explain"));
+    }
+    Ok(true)
+}
+
+/// Rejects first stages that the arguments do not allow.
+fn check_first(
+    call: &Call<'_>,
+    first: Option<&StageSpec>,
+    without_collection: bool,
+) -> Result<(), CommandError> {
+    let Some(StageSpec::Source(source)) = first else {
+        return Ok(());
+    };
+    match source {
+        SourceSpec::Documents(_) if !without_collection => {
+            let message = "$documents can only be run with {aggregate: 1}";
+            return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
+        }
+        SourceSpec::CurrentOperations => read_concern::check_local(call, "$currentOp")?,
+        _ => {}
+    }
+    let unstable = match source {
+        SourceSpec::CurrentOperations => "$currentOp",
+        SourceSpec::IndexStats => "$indexStats",
+        SourceSpec::CollectionStats { .. } => "$collStats with more than `count`",
+        SourceSpec::Documents(_) => return Ok(()),
+    };
+    let counts = matches!(
+        source,
+        SourceSpec::CollectionStats {
+            storage_scale: None,
+            ..
+        }
+    );
+    if is_strict(call) && !counts {
+        return Err(not_stable(unstable));
+    }
+    Ok(())
+}
+
+fn is_strict(call: &Call<'_>) -> bool {
+    call.value("apiStrict")
+        .is_some_and(|strict| strict.is_truthy())
+}
+
+fn not_stable(what: &str) -> CommandError {
+    let message = format!("Provided apiStrict:true, but {what} is not in API Version 1");
+    CommandError::new(Code::API_STRICT, message)
 }
 
 /// Rejects a pipeline that writes what it may have to read again.

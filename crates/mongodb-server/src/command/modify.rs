@@ -8,9 +8,15 @@ use crate::command::collection_options::{
 };
 use crate::command::insert::insert_all;
 use crate::command::query::context;
-use crate::command::{Call, Client, Shared, time_series, view};
+use crate::command::{Call, Client, Shared, reserved, time_series, view};
 use crate::engine::{Collection, CollectionOptions, IndexSpec, Namespace};
 use crate::error::{Code, CommandError};
+
+/// Bytes that MongoDB adds to the name of a collection while it converts it.
+const CONVERTING_BYTES: usize = 25;
+
+/// Bytes of the longest full name.
+const MAX_NAME_BYTES: usize = 255;
 
 /// Documents that are copied at once.
 const COPIED: usize = 1_000;
@@ -171,6 +177,7 @@ fn changed_sizes(
 /// Reads `index` of `collMod`.
 fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange, CommandError> {
     let spec = find_index(collection, index)?;
+    check_combination(index)?;
     let mut options = Vec::new();
     let mut reply = Builder::new();
     let mut found = false;
@@ -230,6 +237,17 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
         spec: spec.with_options(&options)?,
         reply,
     })
+}
+
+/// Rejects further changes beside one of `prepareUnique`.
+fn check_combination(index: Doc<'_>) -> Result<(), CommandError> {
+    let given = |name: &str| index.get(name).is_some_and(|value| !value.is_nullish());
+    if given("prepareUnique") && (given("hidden") || given("expireAfterSeconds")) {
+        let message =
+            "a change of prepareUnique cannot be combined with other changes of the index";
+        return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+    }
+    Ok(())
 }
 
 /// Checks one option of `collMod.index`. Returns its new value; `None` leaves it as it is.
@@ -298,9 +316,13 @@ pub fn convert_to_capped(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
-    call.only(&["size", "temp"])?;
     let namespace = call.namespace()?;
     let collection = existing(shared, &namespace)?;
+    view::check_no_series(shared, &namespace)?;
+    if namespace.to_string().len() + CONVERTING_BYTES > MAX_NAME_BYTES {
+        let message = format!("the name of {namespace} is too long to be converted");
+        return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
+    }
     let options = capped(call)?;
     let indexes = collection.with_state(|state| {
         let specs = state.indexes.iter().map(crate::engine::Index::spec);
@@ -329,13 +351,16 @@ pub fn clone_as_capped(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
-    call.only(&["toCollection", "size", "temp"])?;
     let from = call.namespace()?;
     let to = call
         .text("toCollection")?
         .ok_or_else(|| call.missing("toCollection"))?;
     let to = Namespace::new(call.database, &to)?;
+    reserved::check_no_buckets(&from)?;
+    reserved::check_created(&to, false)?;
     existing(shared, &from)?;
+    view::check_no_view(shared, &from)?;
+    view::check_no_series(shared, &from)?;
     shared.engine.create(&to, capped(call)?)?;
     let context = context(shared, call)?;
     let mut stage = Selection::default().into_stage(&shared.engine, &from)?;

@@ -9,10 +9,14 @@ use crate::error::{Code, CommandError};
 
 /// Commands that read what is local, and no other level.
 const LOCAL_ONLY: &[&str] = &[
+    "collMod",
+    "convertToCapped",
+    "create",
     "killAllSessions",
     "killSessions",
     "listCollections",
     "listDatabases",
+    "renameCollection",
 ];
 
 /// Rejects levels and times that reads of this server do not meet.
@@ -78,6 +82,18 @@ fn check_level(call: &Call<'_>, value: &Value<'_>) -> Result<(), CommandError> {
             "readConcern.level must be local, available, majority, linearizable or snapshot, \
              found: '{other}'"
         ))),
+    }
+}
+
+/// Rejects levels that a stage which reads the server itself does not have.
+pub fn check_local(call: &Call<'_>, stage: &str) -> Result<(), CommandError> {
+    let concern = call.document("readConcern")?.unwrap_or(Doc::EMPTY);
+    match concern.get("level") {
+        Some(level) if level.as_str() != Some("local") => Err(CommandError::new(
+            Code::INVALID_OPTIONS,
+            format!("Aggregation stage {stage} cannot run with a readConcern other than 'local'"),
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::bson::{Builder, Doc, Element, Kind, Value};
 use crate::command::Call;
 use crate::command::collection_options::with;
 use crate::command::statement::Statement;
+use crate::command::update::now_ms;
 use crate::engine::{Collection, CollectionOptions, IndexSpec, TimeSeries};
 use crate::error::{Code, CommandError};
 
@@ -48,6 +49,8 @@ pub fn options(call: &Call<'_>) -> Result<Option<CollectionOptions>, CommandErro
         "validator",
         "validationLevel",
         "validationAction",
+        "idIndex",
+        "changeStreamPreAndPostImages",
     ] {
         let given = call.value(name);
         // Java's driver always says whether a collection is capped.
@@ -89,9 +92,6 @@ pub fn parse(options: Doc<'_>) -> Result<Builder, CommandError> {
             ));
         }
         shown = shown.string("metaField", meta_field);
-    }
-    if time_field == "_id" {
-        return Err(invalid("The 'timeField' cannot be \"_id\""));
     }
     given.check_buckets(shown)
 }
@@ -194,12 +194,8 @@ fn wrong_type(option: Element<'_>, expected: &str) -> CommandError {
 }
 
 fn check_field(option: &str, name: &str) -> Result<(), CommandError> {
-    let problem = if name.is_empty() {
-        "cannot be empty"
-    } else if name.contains('.') {
+    let problem = if name.contains('.') {
         "must be a top-level field and not contain a '.'"
-    } else if name.starts_with('$') {
-        "cannot start with '$'"
     } else if name.contains('\0') {
         "cannot contain a null byte"
     } else {
@@ -225,6 +221,9 @@ fn expiry(call: &Call<'_>) -> Result<Option<i64>, CommandError> {
                     "TTL index 'expireAfterSeconds' option must be numeric and within an \
                      acceptable range, found: {seconds}"
                 ))),
+                Some(seconds) if seconds > now_ms() / 1_000 => Err(invalid(
+                    "TTL index 'expireAfterSeconds' option must be within the seconds since 1970",
+                )),
                 seconds => Ok(seconds),
             }
         }
@@ -238,6 +237,9 @@ pub fn changed(
     before: CollectionOptions,
 ) -> Result<CollectionOptions, CommandError> {
     let series = before.is_time_series();
+    if series {
+        check_unchanged(call)?;
+    }
     let mut options = before;
     if let Some(given) = call.document("timeseries")? {
         if !series {
@@ -264,6 +266,26 @@ pub fn changed(
         _ => expiry(call)?.map(Value::Int64),
     };
     Ok(with(&options, "expireAfterSeconds", seconds.as_ref()))
+}
+
+/// Rejects changes of what a time series collection does not have.
+fn check_unchanged(call: &Call<'_>) -> Result<(), CommandError> {
+    for name in [
+        "validator",
+        "validationLevel",
+        "validationAction",
+        "changeStreamPreAndPostImages",
+    ] {
+        if call.value(name).is_some() {
+            return Err(invalid(format!(
+                "option not supported on a time-series collection: {name}"
+            )));
+        }
+    }
+    if matches!(call.body.get("expireAfterSeconds"), Some(Value::Null)) {
+        return Err(call.wrong_type("expireAfterSeconds", Kind::Null, "string', 'number"));
+    }
+    Ok(())
 }
 
 /// Returns the options of a series with longer buckets: they never become shorter.

@@ -1,11 +1,11 @@
 //! Write concerns: what must be durable before a write is acknowledged.
 
-use crate::bson::Value;
 use crate::bson::value::integer_of;
+use crate::bson::{Doc, Value};
 use crate::command::Call;
 use crate::engine::{Engine, Position};
 use crate::error::{Code, CommandError};
-use crate::query::whole_decimal;
+use crate::query::{nearest_decimal, whole_decimal};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WriteConcern {
@@ -96,8 +96,17 @@ fn needs(value: &Value<'_>) -> Result<Needs, CommandError> {
         Value::Null | Value::Undefined => {
             return Err(CommandError::bad_value("w must not be null"));
         }
+        // Tags of members: a single server is any of them.
+        Value::Document(tags) => {
+            let tags = Doc::new(tags);
+            let mut values = tags.values();
+            if !tags.is_empty() && values.all(|value| value.is_number()) {
+                return Ok(Needs::Own);
+            }
+            None
+        }
         Value::Double(number) => integer_of(number.trunc()),
-        Value::Decimal128(number) => whole_decimal(*number),
+        Value::Decimal128(number) => nearest_decimal(*number),
         other => other.as_i64(),
     };
     match nodes {
@@ -112,10 +121,10 @@ fn needs(value: &Value<'_>) -> Result<Needs, CommandError> {
     }
 }
 
-/// Rejects a time that is no number of milliseconds in 32 bits.
+/// Rejects a number of milliseconds above 32 bits. Values of other types count as no limit.
 fn check_timeout(value: &Value<'_>) -> Result<(), CommandError> {
     let whole = match value {
-        value if value.is_nullish() => return Ok(()),
+        value if !value.is_number() => return Ok(()),
         Value::Double(number) => integer_of(number.trunc()),
         Value::Decimal128(number) => whole_decimal(*number),
         other => other.as_i64(),

@@ -43,7 +43,7 @@ mod writer;
 pub use catalog::{not_found, random_uuid, uuid_value};
 pub use collection::{Change, Changed, Collection, Inserted};
 pub use compaction::compact;
-pub use error::Error;
+pub use error::{ChangeError, Error};
 pub use index::Index;
 pub use index_spec::{ID_INDEX, IndexSpec, is_simple_collation};
 pub use kind::TimeSeries;
