@@ -153,7 +153,7 @@ bench-ferretdb ferretdb *arguments:
     cargo build --release --locked
     python3 benches/against/ferretdb.py target/release/convoy "$@"
 
-# Move the same load with convoy's consumer, Kafka Connect and plain consumers in Python and C (needs Java, Maven, pymongo, confluent-kafka, psutil; tens of minutes).
+# Move the same load with convoy's consumer, Kafka Connect and plain consumers in Python and C (needs Java, Maven, pymongo, confluent-kafka, psutil; about ten minutes).
 bench-sinks *arguments:
     cargo build --release --locked
     python3 benches/against/sinks.py target/release/convoy "$@"
