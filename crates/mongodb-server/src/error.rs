@@ -70,6 +70,7 @@ impl Code {
     pub const API_STRICT: Self = Self::new(323, "APIStrictError");
     pub const MECHANISM_UNAVAILABLE: Self = Self::new(334, "MechanismUnavailable");
     pub const CURSOR_IN_USE: Self = Self::new(12051, "CursorInUse");
+    pub const EXCEEDED_MEMORY: Self = Self::new(146, "ExceededMemoryLimit");
     pub const QUERY_EXCEEDED_MEMORY: Self =
         Self::new(292, "QueryExceededMemoryLimitNoDiskUseAllowed");
     pub const UNSUPPORTED_OP_QUERY: Self = Self::new(352, "UnsupportedOpQueryCommand");
