@@ -139,6 +139,13 @@ impl CommandError {
         self
     }
 
+    /// Puts the work that failed in front of the message, as MongoDB does.
+    #[must_use]
+    pub fn within(mut self, work: &str) -> Self {
+        self.message = format!("{work} :: caused by :: {}", self.message);
+        self
+    }
+
     /// Adds a label, by which drivers decide what to do.
     #[must_use]
     pub fn labelled(self, label: &str) -> Self {

@@ -78,8 +78,13 @@ impl Accumulator {
         environment: &Environment,
     ) -> Result<Self, CommandError> {
         let operator = only_element(spec).ok_or_else(|| {
-            let message = format!("The field '{field}' must be an accumulator object");
-            CommandError::location(40_234, message)
+            let several = spec.as_document().is_some_and(|doc| doc.len() > 1);
+            let (number, what) = if several {
+                (40_238, "specify one accumulator")
+            } else {
+                (40_234, "be an accumulator object")
+            };
+            CommandError::location(number, format!("The field '{field}' must {what}"))
         })?;
         let name = operator.name();
         let value = operator.value();
@@ -290,9 +295,9 @@ fn replace(held: &mut Option<Value<'static>>, value: Value<'_>) -> isize {
 }
 
 fn memory_of(fields: &[(String, Value<'static>)]) -> usize {
-    let sizes = fields.iter().map(|(name, value)| {
-        size_of::<(String, Value<'_>)>() + name.len() + value.heap_bytes()
-    });
+    let sizes = fields
+        .iter()
+        .map(|(name, value)| size_of::<(String, Value<'_>)>() + name.len() + value.heap_bytes());
     sizes.sum()
 }
 

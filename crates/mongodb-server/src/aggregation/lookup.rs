@@ -1,7 +1,7 @@
 //! `$lookup`: adds to each document the documents of another collection that belong to it.
 
-use crate::aggregation::join::{Join, values_at};
 use crate::aggregation::held::Charge;
+use crate::aggregation::join::{Join, values_at};
 use crate::aggregation::memory::{MEMORY_LIMIT, charge};
 use crate::aggregation::opener::{AppendStages, OpenPipeline};
 use crate::aggregation::parse::parse_pipeline;
@@ -74,15 +74,12 @@ impl Lookup {
         };
         let stages = self.stages(pipeline, doc, context)?;
         let constant = found.is_none() && self.spec.variables.is_empty();
-        let (mut stage, _charge) = match found {
-            Some(kept) => {
-                let (rows, charge) = kept.into_parts();
-                ((self.append)(stages, given(rows)), charge)
-            }
-            None => {
-                let stage = (self.open)(context, &self.spec.from, stages)?;
-                (stage, Charge::default())
-            }
+        let (mut stage, _charge) = if let Some(kept) = found {
+            let (rows, charge) = kept.into_parts();
+            ((self.append)(stages, given(rows)), charge)
+        } else {
+            let stage = (self.open)(context, &self.spec.from, stages)?;
+            (stage, Charge::default())
         };
         let joined = array_of(stage.as_mut(), context)?;
         if constant {

@@ -141,7 +141,10 @@ impl Ranking {
             false if self.last => Some(ranked.remove(0)),
             false => ranked.pop(),
         };
-        Ok(difference(dropped.map_or(0, |dropped| dropped.memory()), bytes))
+        Ok(difference(
+            dropped.map_or(0, |dropped| dropped.memory()),
+            bytes,
+        ))
     }
 
     /// Returns the result of a group.

@@ -52,18 +52,31 @@ pub fn parse_bucket(
             return Err(CommandError::location(40_197, message));
         }
     }
-    let (Some(by), Some(Value::Array(boundaries))) = (spec.get("groupBy"), spec.get("boundaries"))
-    else {
+    let required = || {
         let message = "$bucket requires 'groupBy' and 'boundaries' to be specified.";
-        return Err(CommandError::location(40_198, message));
+        CommandError::location(40_198, message)
     };
-    if !is_computed(&by) {
+    let by = spec.get("groupBy");
+    if let Some(by) = &by
+        && !is_computed(by)
+    {
         let message = format!(
             "The $bucket 'groupBy' field must be defined as a $-prefixed path or an expression, but \
              found: {by}."
         );
         return Err(CommandError::location(40_202, message));
     }
+    let boundaries = match spec.get("boundaries") {
+        Some(Value::Array(boundaries)) => boundaries,
+        Some(other) => {
+            let kind = other.kind().alias();
+            let message =
+                format!("The $bucket 'boundaries' field must be an array, but found type: {kind}.");
+            return Err(CommandError::location(40_200, message));
+        }
+        None => return Err(required()),
+    };
+    let by = by.ok_or_else(required)?;
     let boundaries: Vec<Value<'_>> = Doc::new(&boundaries)
         .values()
         .map(Value::into_owned)

@@ -59,7 +59,11 @@ impl Runner {
         };
         let mut stage = build(stages, Box::new(given));
         let kept = Kept::read("the test", stage.as_mut(), &self.context)?;
-        Ok(kept.rows().iter().map(|row| row.document.to_vec()).collect())
+        Ok(kept
+            .rows()
+            .iter()
+            .map(|row| row.document.to_vec())
+            .collect())
     }
 
     fn results(&self, docs: &[Vec<u8>], stages: Vec<Builder>) -> Vec<Vec<u8>> {
@@ -297,7 +301,10 @@ fn stages_and_accumulators_have_a_memory_limit() {
         (group("$push", &path("$s")), Code::EXCEEDED_MEMORY),
         (group("$addToSet", &path("$$ROOT")), Code::EXCEEDED_MEMORY),
         (group("$topN", &top), Code::QUERY_EXCEEDED_MEMORY),
-        (Builder::new().document("$bucketAuto", buckets), Code::QUERY_EXCEEDED_MEMORY),
+        (
+            Builder::new().document("$bucketAuto", buckets),
+            Code::QUERY_EXCEEDED_MEMORY,
+        ),
         (
             Builder::new().document("$setWindowFields", Builder::new().document("output", push)),
             Code::QUERY_EXCEEDED_MEMORY,

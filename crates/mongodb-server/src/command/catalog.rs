@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
-use crate::command::{Call, Client, Shared, collection_options, cursor, time_series, view};
+use crate::command::{Call, Client, Shared, collection_options, cursor, system, time_series, view};
 use crate::engine::{Collection, IndexSpec, Namespace, check_database, not_found, uuid_value};
 use crate::error::{Code, CommandError};
 use crate::query::Filter;
@@ -35,6 +35,7 @@ pub fn create(
     ];
     call.only(&[HARMLESS_OPTIONS, UNSUPPORTED_OPTIONS, stored, &special].concat())?;
     let namespace = call.namespace()?;
+    system::check_write(&namespace)?;
     let view = view::options(shared, call, &namespace)?;
     let series = time_series::options(call)?;
     call.refuse(UNSUPPORTED_OPTIONS)?;

@@ -52,9 +52,14 @@ pub fn merge(
     }
     let mut position = Position::default();
     let mut failure = None;
-    for row in rows.into_rows() {
+    for (at, row) in rows.into_rows().enumerate() {
         context.check()?;
-        match merging.write(row?.doc()) {
+        let row = row?;
+        if at == 0 {
+            // A stage that an update may not have fails also if no document matches.
+            merging.update(row.doc())?;
+        }
+        match merging.write(row.doc()) {
             Ok(reached) => position = position.max(reached),
             // The others are written nevertheless.
             Err(error) => {

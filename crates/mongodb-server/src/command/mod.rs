@@ -42,6 +42,7 @@ mod sessions;
 mod shared;
 mod statement;
 mod statistics;
+mod system;
 mod table;
 mod tailable;
 mod time_series;

@@ -9,7 +9,7 @@ use crate::command::query::{context, environment, parse_hint};
 use crate::command::retry::Retryable;
 use crate::command::statement::Statement;
 use crate::command::write_concern::WriteConcern;
-use crate::command::{Call, Client, Shared, time_series};
+use crate::command::{Call, Client, Shared, system, time_series};
 use crate::engine::{Change, Changed, Collection, Namespace, Position, RecordId, Writer};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
@@ -37,6 +37,7 @@ pub fn update(
     call.only(&["updates", "ordered", "bypassDocumentValidation", "let"])?;
     call.refuse(&[])?;
     let namespace = call.namespace()?;
+    system::check_write(&namespace)?;
     let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let context = context(shared, call)?;
