@@ -70,6 +70,9 @@ impl Code {
     pub const API_STRICT: Self = Self::new(323, "APIStrictError");
     pub const MECHANISM_UNAVAILABLE: Self = Self::new(334, "MechanismUnavailable");
     pub const CURSOR_IN_USE: Self = Self::new(12051, "CursorInUse");
+    /// A pipeline's stage does not have one field.
+    pub const NO_STAGE: Self = Self::location(40_323);
+    pub const UNKNOWN_STAGE: Self = Self::location(40_324);
     pub const EXCEEDED_MEMORY: Self = Self::new(146, "ExceededMemoryLimit");
     pub const QUERY_EXCEEDED_MEMORY: Self =
         Self::new(292, "QueryExceededMemoryLimitNoDiskUseAllowed");

@@ -37,6 +37,19 @@ pub fn parse_sort_by_count(
     Ok(())
 }
 
+/// Rejects boundaries of several types; all numbers are of one.
+fn check_one_type(boundaries: &[Value<'_>]) -> Result<(), CommandError> {
+    let same = |pair: &[Value<'_>]| {
+        let numbers = pair.iter().all(Value::is_number);
+        numbers || pair[0].kind() == pair[1].kind()
+    };
+    if boundaries.windows(2).all(same) {
+        return Ok(());
+    }
+    let message = "All values in the 'boundaries' option to $bucket must have the same type.";
+    Err(CommandError::location(40_193, message))
+}
+
 /// Compiles `$bucket` to a group by `$switch` over the boundaries, and a sort.
 pub fn parse_bucket(
     spec: Doc<'_>,
@@ -85,6 +98,7 @@ pub fn parse_bucket(
         let message = "The $bucket 'boundaries' field must have at least 2 values";
         return Err(CommandError::location(40_192, message));
     }
+    check_one_type(&boundaries)?;
     if let Some(default) = spec.get("default")
         && let (Some(first), Some(last)) = (boundaries.first(), boundaries.last())
         && order::compare(&default, first).is_ge()

@@ -90,7 +90,10 @@ pub fn aggregate(
         let concern = WriteConcern::parse(call)?;
         let mut stage = build(rest, source);
         let position = match target {
-            StageSpec::Merge(spec) => merge::merge(shared, &context, &spec, stage.as_mut()),
+            StageSpec::Merge(spec) => {
+                let nulls = merge::check_target(shared, &spec)?;
+                merge::merge(shared, &context, &spec, nulls, stage.as_mut())
+            }
             StageSpec::Out(spec) => out::replace(shared, &context, &spec, stage.as_mut()),
             _ => Ok(Position::default()),
         };

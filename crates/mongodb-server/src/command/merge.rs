@@ -22,11 +22,13 @@ struct Merging<'m> {
     nulls: Nulls,
 }
 
-/// Merges all documents into the target; returns the position up to which the log must be synced.
+/// Merges all documents into the target that was checked; returns the position up to which the log
+/// must be synced.
 pub fn merge(
     shared: &Shared,
     context: &Context,
     spec: &MergeSpec,
+    nulls: Nulls,
     stage: &mut dyn Stage,
 ) -> Result<Position, CommandError> {
     let on = if spec.on.is_empty() {
@@ -34,7 +36,6 @@ pub fn merge(
     } else {
         spec.on.clone()
     };
-    let nulls = check_target(shared, spec)?;
     let merging = Merging {
         shared,
         context,
