@@ -70,6 +70,10 @@ impl Code {
     pub const API_STRICT: Self = Self::new(323, "APIStrictError");
     pub const MECHANISM_UNAVAILABLE: Self = Self::new(334, "MechanismUnavailable");
     pub const CURSOR_IN_USE: Self = Self::new(12051, "CursorInUse");
+    /// A pipeline's stage does not have one field.
+    pub const NO_STAGE: Self = Self::location(40_323);
+    pub const UNKNOWN_STAGE: Self = Self::location(40_324);
+    pub const EXCEEDED_MEMORY: Self = Self::new(146, "ExceededMemoryLimit");
     pub const QUERY_EXCEEDED_MEMORY: Self =
         Self::new(292, "QueryExceededMemoryLimitNoDiskUseAllowed");
     pub const UNSUPPORTED_OP_QUERY: Self = Self::new(352, "UnsupportedOpQueryCommand");
@@ -137,6 +141,13 @@ impl CommandError {
     #[must_use]
     pub fn with_details(mut self, details: Vec<u8>) -> Self {
         self.details = Some(details);
+        self
+    }
+
+    /// Puts the work that failed in front of the message, as MongoDB does.
+    #[must_use]
+    pub fn within(mut self, work: &str) -> Self {
+        self.message = format!("{work} :: caused by :: {}", self.message);
         self
     }
 

@@ -10,13 +10,14 @@ use crate::query::is_missing;
 pub struct Distinct {
     keys: BTreeSet<Key>,
     values: ArrayBuilder,
+    key_bytes: usize,
 }
 
 impl Distinct {
     /// Adds a value unless it is missing or known; returns the bytes that are held for it.
     pub fn add(&mut self, value: &Value<'_>) -> usize {
         let key = Key::of(value);
-        let bytes = key.bytes().len();
+        let bytes = key.bytes().len() + size_of::<Key>();
         if is_missing(value) || !self.keys.insert(key) {
             return 0;
         }
@@ -25,7 +26,13 @@ impl Distinct {
             Value::MinKey | Value::MaxKey => self.values.push(&wrapped(value.clone())),
             _ => self.values.push(value),
         }
+        self.key_bytes += bytes;
         bytes + self.values.size() - before
+    }
+
+    /// Returns the bytes that are held.
+    pub fn memory(&self) -> usize {
+        self.key_bytes + self.values.size()
     }
 
     /// Returns the values as an array.

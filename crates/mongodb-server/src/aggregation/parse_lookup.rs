@@ -9,7 +9,7 @@ use crate::aggregation::spec::{
 use crate::bson::{Doc, Element, Value};
 use crate::engine::Namespace;
 use crate::error::{Code, CommandError};
-use crate::query::{Environment, Expression, Filter, Path, check_variable};
+use crate::query::{Environment, Expression, Filter, Path, check_names, check_variable};
 
 /// Compiles a pipeline.
 pub type Parse = fn(Doc<'_>, PipelineScope<'_>) -> Result<Vec<StageSpec>, CommandError>;
@@ -392,16 +392,7 @@ pub fn check_duplicates(stage: &str, doc: Doc<'_>) -> Result<(), CommandError> {
 
 /// Reads the path of a field.
 pub fn parse_path(path: &str) -> Result<Path, CommandError> {
-    if path.split('.').any(str::is_empty) {
-        let (number, message) = if path.is_empty() {
-            (40_352, "FieldPath cannot be constructed with empty string")
-        } else if path.ends_with('.') {
-            (40_353, "FieldPath must not end with a '.'.")
-        } else {
-            (15_998, "FieldPath field names may not be empty strings.")
-        };
-        return Err(CommandError::location(number, message));
-    }
+    check_names(path)?;
     let reference = |part: &str| matches!(part, "$id" | "$ref" | "$db");
     if path
         .split('.')

@@ -93,17 +93,26 @@ pub fn aggregate(
         let concern = WriteConcern::parse(call)?;
         let mut stage = build(rest, source);
         let position = match target {
-            StageSpec::Merge(spec) => merge::merge(shared, &context, &spec, stage.as_mut())?,
-            StageSpec::Out(spec) => out::replace(shared, &context, &spec, stage.as_mut())?,
-            _ => Position::default(),
+            StageSpec::Merge(spec) => {
+                let nulls = merge::check_target(shared, &spec)?;
+                merge::merge(shared, &context, &spec, nulls, stage.as_mut())
+            }
+            StageSpec::Out(spec) => out::replace(shared, &context, &spec, stage.as_mut()),
+            _ => Ok(Position::default()),
         };
+        let position = position.map_err(failed)?;
         concern.wait(&shared.engine, position)?;
         return Ok(cursor::complete(
             &namespace.to_string(),
             ArrayBuilder::default(),
         ));
     }
-    reply(shared, &context, &namespace, build(rest, source), batch)
+    reply(shared, &context, &namespace, build(rest, source), batch).map_err(failed)
+}
+
+/// Returns the error of a pipeline that ran.
+fn failed(error: CommandError) -> CommandError {
+    error.within("PlanExecutor error during aggregation")
 }
 
 /// Checks arguments that depend on each other. Returns whether the plan is asked for.

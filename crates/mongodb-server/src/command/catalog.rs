@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
-use crate::command::{Call, Client, Shared, cursor, reserved, view};
+use crate::command::{Call, Client, Shared, cursor, system, view};
 use crate::engine::{Collection, IndexSpec, Namespace, check_database, not_found, uuid_value};
 use crate::error::{Code, CommandError};
 use crate::query::{Filter, saturated};
@@ -104,8 +104,8 @@ pub fn rename_collection(
         Some(other) => return Err(call.wrong_type("dropTarget", other.kind(), "bool', 'binData")),
     };
     let (from, to) = (Namespace::parse(&from)?, Namespace::parse(&to)?);
-    reserved::check_renamed(&from)?;
-    reserved::check_renamed(&to)?;
+    system::check_rename(&from)?;
+    system::check_rename(&to)?;
     if let Some(target) = target {
         if from.database != to.database {
             let message = "dropTarget with a UUID is not allowed between databases";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::bson::{Builder, Doc, Kind, Value};
 use crate::command::{
-    Call, Client, Shared, collection_options, reserved, storage_options, time_series, view,
+    Call, Client, Shared, collection_options, storage_options, system, time_series, view,
 };
 use crate::engine::{ChangeError, Collection, CollectionOptions, Namespace, is_simple_collation};
 use crate::error::{Code, CommandError};
@@ -43,7 +43,7 @@ pub fn create(
     let view = view::options(shared, call, &namespace)?;
     let series = time_series::options(call)?;
     call.refuse(UNSUPPORTED_OPTIONS)?;
-    reserved::check_created(&namespace, series.is_some())?;
+    system::check_create(&namespace, series.is_some())?;
     if let Some(index) = call.document("idIndex")? {
         check_id_index(index)?;
     }

@@ -8,7 +8,7 @@ use crate::command::collection_options::{
 };
 use crate::command::insert::insert_all;
 use crate::command::query::context;
-use crate::command::{Call, Client, Shared, reserved, time_series, view};
+use crate::command::{Call, Client, Shared, system, time_series, view};
 use crate::engine::{Collection, CollectionOptions, IndexSpec, Namespace};
 use crate::error::{Code, CommandError};
 
@@ -356,8 +356,8 @@ pub fn clone_as_capped(
         .text("toCollection")?
         .ok_or_else(|| call.missing("toCollection"))?;
     let to = Namespace::new(call.database, &to)?;
-    reserved::check_no_buckets(&from)?;
-    reserved::check_created(&to, false)?;
+    system::check_no_buckets(&from)?;
+    system::check_create(&to, false)?;
     existing(shared, &from)?;
     view::check_no_view(shared, &from)?;
     view::check_no_series(shared, &from)?;

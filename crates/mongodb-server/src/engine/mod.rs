@@ -40,7 +40,7 @@ mod usage;
 mod verify;
 mod writer;
 
-pub use catalog::{not_found, random_uuid, uuid_value};
+pub use catalog::{not_found, random_uuid, uuid_text, uuid_value};
 pub use collection::{Change, Changed, Collection, Inserted};
 pub use compaction::compact;
 pub use error::{ChangeError, Error};

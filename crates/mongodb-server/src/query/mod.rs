@@ -30,7 +30,7 @@ pub use expression::{
 };
 pub use filter::{Choices, Comparison, Filter, Test};
 pub use number::{difference_of, product_of, quotient_of, saturated, sum_of};
-pub use path::{Part, Path, array_index};
+pub use path::{Part, Path, array_index, check_names};
 pub use projection::Projection;
 pub use sort::SortSpec;
 pub use tuples::{Tuples, encode_tuple};

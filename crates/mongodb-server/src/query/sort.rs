@@ -3,7 +3,7 @@
 use crate::bson::{Doc, Element, Kind, Value};
 use crate::error::{Code, CommandError};
 use crate::query::direction::Direction;
-use crate::query::path::{Part, Path};
+use crate::query::path::{Part, Path, check_names};
 use crate::query::tuples::{Tuples, encode_tuple};
 
 /// The fields to sort by, the most significant first.
@@ -21,10 +21,7 @@ impl SortSpec {
                 return Err(CommandError::unsupported("sorting by $meta"));
             }
             let name = element.name();
-            if name.is_empty() || name.split('.').any(str::is_empty) {
-                let message = "FieldPath field names may not be empty strings.";
-                return Err(CommandError::location(15_998, message));
-            }
+            check_names(name)?;
             if name.starts_with('$') {
                 return Err(CommandError::location(
                     16_410,

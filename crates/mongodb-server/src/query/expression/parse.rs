@@ -8,6 +8,7 @@ use crate::query::expression::node::{Expression, SpecialForm, Variable};
 use crate::query::expression::scope::follow;
 use crate::query::expression::values::{borrowed, null_if_missing};
 use crate::query::expression::{functions, is_missing, parse_special};
+use crate::query::path::check_names;
 
 impl Expression {
     /// Compiles an expression that may use the variables of a command.
@@ -71,11 +72,8 @@ fn parse_field(path: &str, variables: Names<'_>) -> Result<Expression, CommandEr
         let message = "'$' by itself is not a valid FieldPath";
         return Err(CommandError::location(16_872, message));
     }
+    check_names(path)?;
     for part in &parts {
-        if part.is_empty() {
-            let message = "FieldPath field names may not be empty strings.";
-            return Err(CommandError::location(15_998, message));
-        }
         if part.starts_with('$') {
             return Err(CommandError::location(
                 16_410,

@@ -30,6 +30,15 @@ enum Selection {
     Filtered { identifier: String, filter: Filter },
 }
 
+/// Returns the name at the end of a path.
+fn last_name(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or_default()
+}
+
+fn top_level(path: &str) -> &str {
+    path.split('.').next().unwrap_or_default()
+}
+
 /// The filters of `arrayFilters`, by identifier.
 #[derive(Debug, Default)]
 pub struct ArrayFilters {
@@ -54,7 +63,14 @@ impl ArrayFilters {
             if name.starts_with('$') {
                 return Err(CommandError::unsupported(format!("{name} in arrayFilters")));
             }
-            let identifier = name.split('.').next().unwrap_or_default().to_owned();
+            let identifier = top_level(name).to_owned();
+            let mut other = filter.elements().map(|field| top_level(field.name()));
+            if let Some(other) = other.find(|other| *other != identifier) {
+                return Err(CommandError::failed_to_parse(format!(
+                    "Error parsing array filter :: caused by :: Expected a single top-level field \
+                     name, found '{identifier}' and '{other}'"
+                )));
+            }
             let compiled = Filter::parse_within(filter)?;
             if parsed
                 .filters
@@ -200,7 +216,7 @@ impl UpdatePath {
             for prefix in &found {
                 let indexes = match selection {
                     Selection::Matched => vec![position.ok_or_else(no_match)?],
-                    selection => selection.indexes(root, prefix, &self.path, work)?,
+                    selection => selection.indexes(root, prefix, work)?,
                 };
                 longer.extend(indexes.iter().map(|index| join(prefix, &index.to_string())));
             }
@@ -216,7 +232,6 @@ impl Selection {
         &self,
         root: &mut Slot<'_>,
         prefix: &str,
-        path: &Path,
         work: &Work,
     ) -> Result<Vec<usize>, CommandError> {
         let at = Path::new(prefix);
@@ -227,9 +242,9 @@ impl Selection {
         };
         slot.open();
         let Slot::Array(items) = slot else {
-            let shown = slot.to_value();
+            let (shown, name) = (slot.to_value(), last_name(prefix));
             return Err(CommandError::bad_value(format!(
-                "Cannot apply array updates to non-array element {path}: {shown}"
+                "Cannot apply array updates to non-array element {name}: {shown}"
             )));
         };
         work.count(items.len())?;
