@@ -171,7 +171,7 @@ fn parse_stage(
         "$redact" => StageSpec::Redact(RedactSpec::parse(argument, environment)?),
         "$collStats" => StageSpec::Source(parse_collection_stats(argument)?),
         "$documents" => StageSpec::Source(parse_documents(argument, scope)?),
-        "$currentOp" => StageSpec::Source(SourceSpec::CurrentOperations),
+        "$currentOp" => parse_current_operations(argument)?,
         "$indexStats" => StageSpec::Source(SourceSpec::IndexStats),
         "$sortByCount" => return shorthand::parse_sort_by_count(argument, environment, stages),
         "$bucket" => {
@@ -386,6 +386,44 @@ fn parse_documents(
         documents.push(document.as_document().ok_or_else(wrong)?.bytes().to_vec());
     }
     Ok(SourceSpec::Documents(documents))
+}
+
+/// Compiles `$currentOp`, whose options are flags.
+fn parse_current_operations(argument: &Value<'_>) -> Result<StageSpec, CommandError> {
+    const FLAGS: &[&str] = &[
+        "allUsers",
+        "idleConnections",
+        "idleCursors",
+        "idleSessions",
+        "localOps",
+        "targetAllNodes",
+        "truncateOps",
+    ];
+    let options = argument.as_document().ok_or_else(|| {
+        let kind = argument.kind().alias();
+        let message =
+            format!("$currentOp options must be specified in an object, but found: {kind}");
+        CommandError::type_mismatch(message)
+    })?;
+    for option in options.elements() {
+        let name = option.name();
+        if !FLAGS.contains(&name) {
+            let message = format!("BSON field '$currentOp.{name}' is an unknown field.");
+            return Err(CommandError::location(40_415, message));
+        }
+        if option.kind() != Kind::Bool {
+            return Err(CommandError::type_mismatch(format!(
+                "The '{name}' parameter of the $currentOp stage must be a boolean value, but \
+                 found: {}",
+                option.kind().alias()
+            )));
+        }
+        if name == "targetAllNodes" && option.value().is_truthy() {
+            let message = "$currentOp supports targetAllNodes only on sharded clusters";
+            return Err(CommandError::failed_to_parse(message));
+        }
+    }
+    Ok(StageSpec::Source(SourceSpec::CurrentOperations))
 }
 
 /// Checks the name of a facet, which is a field.

@@ -4,7 +4,7 @@ use crate::aggregation::{
     Context, EmptyDocuments, GivenDocuments, PipelineScope, Selection, SourceSpec, Stage,
     StageSpec, build, parse_pipeline, push_down, select,
 };
-use crate::bson::{ArrayBuilder, Builder, Doc};
+use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value};
 use crate::command::cursors::{Batch, Cursor};
 use crate::command::explain::explain_aggregate;
 use crate::command::find::{FIRST_BATCH, reply};
@@ -34,7 +34,7 @@ pub fn aggregate(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;
-    call.refuse(&[])?;
+    check_arguments(call)?;
     if call.flag("explain")?.unwrap_or(false) {
         return explain_aggregate(shared, call);
     }
@@ -76,7 +76,10 @@ pub fn aggregate(
     };
     let rest = push_down(stages, &mut selection);
     let source = match rest.first() {
-        Some(StageSpec::Source(source)) => given(shared, &namespace, source)?,
+        Some(StageSpec::Source(source)) => {
+            check_place(call, source, without_collection)?;
+            given(shared, &namespace, source)?
+        }
         _ if without_collection => {
             let message = "{aggregate: 1} is only valid for stages that need no collection";
             return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
@@ -103,6 +106,54 @@ pub fn aggregate(
     reply(shared, &context, &namespace, build(rest, source), batch)
 }
 
+/// Rejects arguments of the wrong type, and those that exclude each other.
+fn check_arguments(call: &Call<'_>) -> Result<(), CommandError> {
+    if let Some(explain) = call.body.get("explain")
+        && !matches!(explain, Value::Bool(_))
+    {
+        return Err(call.wrong_type("explain", explain.kind(), "bool"));
+    }
+    if matches!(call.body.get("allowDiskUse"), Some(Value::Null)) {
+        return Err(call.wrong_type("allowDiskUse", Kind::Null, "bool"));
+    }
+    if call.flag("explain")?.unwrap_or(false) && call.value("writeConcern").is_some() {
+        let message = "Aggregation explain does not support the 'writeConcern' option";
+        return Err(CommandError::failed_to_parse(message));
+    }
+    call.refuse(&[])?;
+    // Wrong also if it is only explained.
+    call.batch_size()?;
+    check_stable(call)
+}
+
+/// Rejects what is not in version 1 of the stable API, if the command must be in it.
+fn check_stable(call: &Call<'_>) -> Result<(), CommandError> {
+    let strict = call
+        .value("apiStrict")
+        .is_some_and(|strict| strict.is_truthy());
+    if !strict {
+        return Ok(());
+    }
+    let refuse = |what: &str| {
+        let message = format!("{what} is not allowed with 'apiStrict: true' in API Version 1");
+        Err(CommandError::new(Code::API_STRICT, message))
+    };
+    if call.flag("explain")?.unwrap_or(false) {
+        return refuse("the argument explain");
+    }
+    let pipeline = call.array("pipeline")?.unwrap_or(Doc::EMPTY);
+    let first = pipeline.elements().next().and_then(Element::doc);
+    let Some(stage) = first.and_then(|stage| stage.elements().next()) else {
+        return Ok(());
+    };
+    let only_count = |options: Doc<'_>| options.elements().all(|option| option.name() == "count");
+    match stage.name() {
+        name @ ("$currentOp" | "$indexStats") => refuse(name),
+        name @ "$collStats" if !stage.doc().is_some_and(only_count) => refuse(name),
+        _ => Ok(()),
+    }
+}
+
 /// Rejects a pipeline that writes what it may have to read again.
 fn check_read_concern(call: &Call<'_>, target: &StageSpec) -> Result<(), CommandError> {
     let concern = call.document("readConcern")?.unwrap_or(Doc::EMPTY);
@@ -117,6 +168,24 @@ fn check_read_concern(call: &Call<'_>, target: &StageSpec) -> Result<(), Command
         return Err(CommandError::new(Code::INVALID_OPTIONS, message));
     }
     Ok(())
+}
+
+/// Rejects a first stage that is for a database, or for `admin`, elsewhere.
+fn check_place(
+    call: &Call<'_>,
+    source: &SourceSpec,
+    without_collection: bool,
+) -> Result<(), CommandError> {
+    let message = match source {
+        SourceSpec::Documents(_) if !without_collection => {
+            "$documents must be run with {aggregate: 1}"
+        }
+        SourceSpec::CurrentOperations if !without_collection || call.database != "admin" => {
+            "$currentOp must be run against the 'admin' database with {aggregate: 1}"
+        }
+        _ => return Ok(()),
+    };
+    Err(CommandError::new(Code::INVALID_NAMESPACE, message))
 }
 
 /// Returns the documents of a first stage that does not read the collection.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::bson::{ArrayBuilder, Builder, Doc, Value};
-use crate::command::{Call, Client, Shared, collection_options, cursor, time_series, view};
+use crate::bson::{ArrayBuilder, Builder, Doc, Kind, Value};
+use crate::command::{
+    Call, Client, Shared, collection_options, create_options, cursor, time_series, view,
+};
 use crate::engine::{Collection, IndexSpec, Namespace, check_database, not_found, uuid_value};
 use crate::error::{Code, CommandError};
 use crate::query::Filter;
@@ -35,6 +37,10 @@ pub fn create(
     ];
     call.only(&[HARMLESS_OPTIONS, UNSUPPORTED_OPTIONS, stored, &special].concat())?;
     let namespace = call.namespace()?;
+    create_options::check(call, &namespace)?;
+    if let Some(Value::Null) = call.body.get("clusteredIndex") {
+        return Err(call.wrong_type("clusteredIndex", Kind::Null, "object"));
+    }
     let view = view::options(shared, call, &namespace)?;
     let series = time_series::options(call)?;
     call.refuse(UNSUPPORTED_OPTIONS)?;
@@ -62,9 +68,11 @@ pub fn drop_collection(
 ) -> Result<Builder, CommandError> {
     call.only(&[])?;
     let namespace = call.namespace()?;
+    let view = shared.engine.is_view(&namespace);
     // Dropping a missing collection is not an error since MongoDB 7.0.
     let dropped = shared.engine.drop_collection(&namespace)?;
     Ok(match dropped {
+        Some(_) if view => Builder::new().string("ns", &namespace.to_string()),
         Some(indexes) => Builder::new()
             .count("nIndexesWas", indexes)
             .string("ns", &namespace.to_string()),
@@ -79,12 +87,20 @@ pub fn drop_database(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&[])?;
-    let dropped = shared.engine.drop_database(call.database)?;
-    Ok(if dropped {
-        Builder::new().string("dropped", call.database)
-    } else {
-        Builder::new()
-    })
+    if call.integer(call.name)?.is_none() {
+        return Err(call.missing(call.name));
+    }
+    let one = call.value(call.name).and_then(|value| value.as_i64());
+    if one != Some(1) {
+        let message = "have to pass 1 as db parameter";
+        return Err(CommandError::location(5_255_100, message));
+    }
+    if call.database == "admin" {
+        let message = "Dropping the 'admin' database is prohibited.";
+        return Err(CommandError::new(Code::ILLEGAL_OPERATION, message));
+    }
+    shared.engine.drop_database(call.database)?;
+    Ok(Builder::new())
 }
 
 /// `renameCollection`; its arguments are full names.
@@ -93,7 +109,12 @@ pub fn rename_collection(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
-    call.only(&["to", "dropTarget"])?;
+    call.only(&["to", "dropTarget", "stayTemp"])?;
+    if let Some(drop) = call.body.get("dropTarget")
+        && !matches!(drop, Value::Bool(_))
+    {
+        return Err(call.wrong_type("dropTarget", drop.kind(), "bool"));
+    }
     if call.database != "admin" {
         return Err(CommandError::new(
             Code::UNAUTHORIZED,
@@ -134,7 +155,7 @@ pub fn list_collections(
             full
         };
         // The filter sees what the reply has.
-        if filter.matches(Doc::new(&entry)) {
+        if filter.test(Doc::new(&entry))? {
             entries.push(entry);
         }
     }

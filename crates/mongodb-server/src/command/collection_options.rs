@@ -63,6 +63,11 @@ fn is_size(name: &str) -> bool {
 pub fn check(call: &Call<'_>, name: &str, value: &Value<'_>) -> Result<(), CommandError> {
     match name {
         "validator" => {
+            let system = call.collection_name();
+            if system.is_some_and(|name| name.starts_with("system.")) {
+                let message = "Document validators are not allowed on system collections";
+                return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+            }
             if matches!(call.database, "admin" | "local" | "config") {
                 return Err(CommandError::new(
                     Code::INVALID_OPTIONS,
@@ -84,6 +89,14 @@ pub fn check(call: &Call<'_>, name: &str, value: &Value<'_>) -> Result<(), Comma
             let doc = value.as_document();
             let doc = doc.ok_or_else(|| call.wrong_type(name, kind, "object"))?;
             let path = format!("{name}.enabled");
+            if let Some(other) = doc.elements().find(|option| option.name() != "enabled") {
+                let message = format!(
+                    "BSON field '{}.{name}.{}' is an unknown field.",
+                    call.name,
+                    other.name()
+                );
+                return Err(CommandError::location(40_415, message));
+            }
             match doc.get("enabled") {
                 Some(Value::Bool(_)) => Ok(()),
                 Some(other) => Err(call.wrong_type(&path, other.kind(), "bool")),
@@ -128,7 +141,7 @@ pub fn capped_bytes(name: &str, size: i64) -> Result<i64, CommandError> {
 
 /// Returns the largest number of documents of a capped collection.
 pub fn capped_documents(name: &str, max: i64) -> Result<i64, CommandError> {
-    if max >= i64::from(i32::MAX) {
+    if max > i64::from(i32::MAX) || (max == i64::from(i32::MAX) && name == "max") {
         return Err(CommandError::bad_value(format!(
             "BSON field '{name}' value must be < {}, actual value '{max}'",
             i32::MAX

@@ -6,9 +6,10 @@ use crate::command::catalog::existing;
 use crate::command::collection_options::{
     STORED, capped_bytes, capped_documents, check, number, whole, with,
 };
+use crate::command::create_options::check_system;
 use crate::command::insert::insert_all;
 use crate::command::query::context;
-use crate::command::{Call, Client, Shared, time_series, view};
+use crate::command::{Call, Client, Shared, kinds, time_series, view};
 use crate::engine::{Collection, CollectionOptions, IndexSpec, Namespace};
 use crate::error::{Code, CommandError};
 
@@ -64,6 +65,7 @@ pub fn collection_modify(
             return Err(CommandError::new(Code::INVALID_OPTIONS, message));
         }
     }
+    let series = before.is_time_series();
     let options = changed_sizes(call, before)?;
     let mut options = time_series::changed(call, options)?;
     let kept = STORED
@@ -71,6 +73,12 @@ pub fn collection_modify(
         .filter(|name| name.starts_with("valid") || name.starts_with("change"));
     for name in kept {
         if let Some(value) = call.value(name) {
+            if series {
+                return Err(CommandError::new(
+                    Code::INVALID_OPTIONS,
+                    format!("option not supported on a time-series collection: {name}"),
+                ));
+            }
             check(call, name, &value)?;
             let empty = value.as_document().is_some_and(Doc::is_empty);
             options = with(&options, name, Some(&value).filter(|_| !empty));
@@ -218,8 +226,13 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
         }
         reply.push(&format!("{name}_new"), &shown);
         let falsy = matches!(shown, Value::Bool(false));
-        options.push((name, Some(shown).filter(|_| !falsy)));
+        let stored = match shown {
+            Value::Int64(seconds) => i32::try_from(seconds).map_or(shown, Value::Int32),
+            other => other,
+        };
+        options.push((name, Some(stored).filter(|_| !falsy)));
     }
+    check_alone(&options)?;
     if !found {
         return Err(CommandError::new(
             Code::INVALID_OPTIONS,
@@ -230,6 +243,20 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
         spec: spec.with_options(&options)?,
         reply,
     })
+}
+
+/// Rejects a change of `prepareUnique` together with other options.
+fn check_alone(options: &[(&str, Option<Value<'_>>)]) -> Result<(), CommandError> {
+    let others = options
+        .iter()
+        .any(|(name, _)| matches!(*name, "hidden" | "expireAfterSeconds"));
+    if others && options.iter().any(|(name, _)| *name == "prepareUnique") {
+        return Err(CommandError::new(
+            Code::INVALID_OPTIONS,
+            "cannot modify prepareUnique together with other options of an index",
+        ));
+    }
+    Ok(())
 }
 
 /// Checks one option of `collMod.index`. Returns its new value; `None` leaves it as it is.
@@ -251,12 +278,12 @@ fn new_index_value<'a>(name: &str, value: &Value<'a>) -> Result<Option<Value<'a>
         }
         return Ok(Some(Value::Bool(value.is_truthy())));
     }
-    let seconds = whole(value).filter(|seconds| *seconds >= 0);
-    let seconds = seconds.ok_or_else(|| {
+    let seconds = whole(value).and_then(|seconds| i32::try_from(seconds).ok());
+    let seconds = seconds.filter(|seconds| *seconds >= 0).ok_or_else(|| {
         let message = "TTL index 'expireAfterSeconds' option must be a number that is not negative";
         CommandError::new(Code::INVALID_OPTIONS, message)
     })?;
-    Ok(Some(Value::Int64(seconds)))
+    Ok(Some(Value::Int64(i64::from(seconds))))
 }
 
 fn find_index(collection: &Collection, index: Doc<'_>) -> Result<IndexSpec, CommandError> {
@@ -298,7 +325,7 @@ pub fn convert_to_capped(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
-    call.only(&["size", "temp"])?;
+    check_sizes(call)?;
     let namespace = call.namespace()?;
     let collection = existing(shared, &namespace)?;
     let options = capped(call)?;
@@ -311,6 +338,16 @@ pub fn convert_to_capped(
     shared.engine.modify(&collection, options, None, command)?;
     collection.trim_to_size(shared.engine.log())?;
     Ok(Builder::new())
+}
+
+/// Checks the types of the arguments; MongoDB ignores those that it does not know.
+fn check_sizes(call: &Call<'_>) -> Result<(), CommandError> {
+    for element in call.body.elements().skip(1) {
+        if matches!(element.name(), "size" | "temp" | "toCollection") {
+            kinds::check(call.name, element.name(), &element.value())?;
+        }
+    }
+    Ok(())
 }
 
 fn capped(call: &Call<'_>) -> Result<CollectionOptions, CommandError> {
@@ -329,12 +366,18 @@ pub fn clone_as_capped(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
-    call.only(&["toCollection", "size", "temp"])?;
+    check_sizes(call)?;
     let from = call.namespace()?;
     let to = call
         .text("toCollection")?
         .ok_or_else(|| call.missing("toCollection"))?;
     let to = Namespace::new(call.database, &to)?;
+    let buckets = |name: &Namespace| name.collection.starts_with("system.buckets.");
+    if buckets(&from) || buckets(&to) {
+        let message = "cannot copy a collection of buckets";
+        return Err(CommandError::new(Code::ILLEGAL_OPERATION, message));
+    }
+    check_system(&to, false)?;
     existing(shared, &from)?;
     shared.engine.create(&to, capped(call)?)?;
     let context = context(shared, call)?;

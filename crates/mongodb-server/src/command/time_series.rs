@@ -2,6 +2,8 @@
 //!
 //! Their documents are stored as those of other collections, each by its own.
 
+use convoy_server_kit::unix_ms;
+
 use crate::bson::{Builder, Doc, Element, Kind, Value};
 use crate::command::Call;
 use crate::command::collection_options::with;
@@ -48,6 +50,7 @@ pub fn options(call: &Call<'_>) -> Result<Option<CollectionOptions>, CommandErro
         "validator",
         "validationLevel",
         "validationAction",
+        "changeStreamPreAndPostImages",
     ] {
         let given = call.value(name);
         // Java's driver always says whether a collection is capped.
@@ -225,6 +228,15 @@ fn expiry(call: &Call<'_>) -> Result<Option<i64>, CommandError> {
                     "TTL index 'expireAfterSeconds' option must be numeric and within an \
                      acceptable range, found: {seconds}"
                 ))),
+                Some(seconds)
+                    if seconds.saturating_mul(1_000)
+                        > i64::try_from(unix_ms()).unwrap_or(i64::MAX) =>
+                {
+                    Err(invalid(format!(
+                        "TTL index 'expireAfterSeconds' option must be within an acceptable range, \
+                     found: {seconds}, which reaches back before 1970"
+                    )))
+                }
                 seconds => Ok(seconds),
             }
         }
@@ -336,7 +348,21 @@ pub fn check_measurement(
 }
 
 /// Rejects indexes that a time series collection cannot have.
-pub fn check_indexes(specs: &[IndexSpec]) -> Result<(), CommandError> {
+pub fn check_indexes(series: &TimeSeries, specs: &[IndexSpec]) -> Result<(), CommandError> {
+    for spec in specs {
+        let partial = spec.document().get("partialFilterExpression");
+        let partial = partial.as_ref().and_then(Value::as_document);
+        let of_meta = |filter: Doc<'_>| {
+            let meta = series.meta_field.as_ref();
+            meta.is_some_and(|meta| reads_only(filter, meta))
+        };
+        if spec.expire_after_seconds.is_some() && !partial.is_some_and(of_meta) {
+            return Err(invalid(
+                "TTL indexes on time-series collections need a partialFilterExpression on the \
+                 metaField",
+            ));
+        }
+    }
     if specs.iter().any(|spec| spec.unique) {
         return Err(invalid(
             "Unique indexes are not supported on time-series collections",

@@ -17,6 +17,7 @@ const MAX_DEPTH: usize = 20;
 const COLLECTION_ONLY: &[&str] = &[
     "collStats",
     "collstats",
+    "cloneCollectionAsCapped",
     "compact",
     "convertToCapped",
     "createIndexes",
@@ -58,7 +59,8 @@ pub fn check(shared: &Shared, call: &Call<'_>) -> Result<(), CommandError> {
         let options = &state.options;
         (options.is_view(), options.is_time_series())
     });
-    let what = if series && full {
+    let capped = matches!(call.name, "convertToCapped" | "cloneCollectionAsCapped");
+    let what = if series && (full || capped) {
         "timeseries collection"
     } else if view {
         "view, not a collection"
@@ -86,6 +88,26 @@ pub fn check_rename(shared: &Shared, from: &Namespace, to: &Namespace) -> Result
             Code::COMMAND_NOT_SUPPORTED_ON_VIEW,
             message,
         ));
+    }
+    let oplog = to.database == "local" && to.collection.starts_with("oplog.");
+    if (to.is_system() && !from.is_system()) || oplog {
+        let message = format!("error with target namespace: cannot rename to {to}");
+        return Err(CommandError::new(Code::ILLEGAL_OPERATION, message));
+    }
+    let databases = shared.engine.collections();
+    let differs = databases.iter().any(|known| {
+        known.with_state(|state| {
+            let known = &state.namespace.database;
+            *known != to.database && known.eq_ignore_ascii_case(&to.database)
+        })
+    });
+    if differs {
+        let message = format!("db already exists with different case: {}", to.database);
+        return Err(CommandError::location(13_297, message));
+    }
+    if shared.engine.time_series(to).is_some() {
+        let message = format!("a timeseries collection already exists with that name: {to}");
+        return Err(CommandError::new(Code::NAMESPACE_EXISTS, message));
     }
     if shared.engine.is_view(to) {
         let message = format!("a view already exists with that name: {to}");
@@ -123,6 +145,7 @@ pub fn options(
         "validator",
         "validationLevel",
         "validationAction",
+        "changeStreamPreAndPostImages",
         "idIndex",
         "storageEngine",
         "clusteredIndex",
@@ -148,6 +171,20 @@ pub fn check_definition(
     pipeline: Doc<'_>,
 ) -> Result<(), CommandError> {
     let on = Namespace::new(&namespace.database, on)?;
+    let first = pipeline.values().next();
+    let first = first.as_ref().and_then(Value::as_document);
+    let first = first.and_then(|stage| stage.elements().next());
+    if let Some(stage) = first
+        && matches!(stage.name(), "$documents" | "$currentOp")
+    {
+        return Err(CommandError::new(
+            Code::INVALID_NAMESPACE,
+            format!(
+                "{} cannot be used in the definition of a view",
+                stage.name()
+            ),
+        ));
+    }
     let environment = Environment::new(now_ms());
     let scope = PipelineScope::of_view(&namespace.database, &environment);
     let mut next = involved(&parse_pipeline(pipeline, scope)?);

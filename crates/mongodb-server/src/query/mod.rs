@@ -6,6 +6,7 @@ mod decimal;
 mod direction;
 mod environment;
 mod expression;
+mod field_path;
 mod filter;
 mod number;
 mod parse_filter;
@@ -28,6 +29,7 @@ pub use expression::{
     DateUnit, Expression, Percentiles, Scope, Sum, check_variable, is_missing, merge_into,
     null_if_missing, parse_percentiles, ranked,
 };
+pub use field_path::parse_field_path;
 pub use filter::{Choices, Comparison, Filter, Test};
 pub use number::{difference_of, product_of, quotient_of, saturated, sum_of};
 pub use path::{Part, Path, array_index};
