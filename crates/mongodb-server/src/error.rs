@@ -52,6 +52,8 @@ impl Code {
     pub const INVALID_PIPELINE_OPERATOR: Self = Self::new(168, "InvalidPipelineOperator");
     pub const INCOMPLETE_TRANSACTION_HISTORY: Self = Self::new(217, "IncompleteTransactionHistory");
     pub const TRANSACTION_TOO_OLD: Self = Self::new(225, "TransactionTooOld");
+    pub const AMBIGUOUS_INDEX_KEY_PATTERN: Self = Self::new(181, "AmbiguousIndexKeyPattern");
+    pub const QUERY_FEATURE_NOT_ALLOWED: Self = Self::new(224, "QueryFeatureNotAllowed");
     pub const EXCEEDED_TIME_LIMIT: Self = Self::new(262, "ExceededTimeLimit");
     pub const TOO_MANY_SESSIONS: Self = Self::new(261, "TooManyLogicalSessions");
     pub const INVALID_RESUME_TOKEN: Self = Self::new(260, "InvalidResumeToken");

@@ -1,13 +1,12 @@
 //! Compiles stages that fill gaps: `$densify` and `$fill`.
 
 use crate::aggregation::densify::{DensifyBounds, DensifySpec};
-use crate::aggregation::parse_lookup::parse_path;
 use crate::aggregation::put::put;
 use crate::aggregation::spec::StageSpec;
 use crate::aggregation::window::parse_window_fields;
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Value, order};
 use crate::error::CommandError;
-use crate::query::{DateUnit, Environment, Path, Projection};
+use crate::query::{DateUnit, Environment, Path, Projection, parse_field_path};
 
 /// Compiles `$densify`.
 pub fn parse_densify(argument: &Value<'_>) -> Result<DensifySpec, CommandError> {
@@ -19,7 +18,7 @@ pub fn parse_densify(argument: &Value<'_>) -> Result<DensifySpec, CommandError> 
             "field" => {
                 let name = value.as_str();
                 let name = name.ok_or_else(|| wrong_type("$densify", element, "string"))?;
-                field = Some(parse_path(name)?);
+                field = Some(parse_field_path(name)?);
             }
             "partitionByFields" => partition_by = parse_names("$densify", element)?,
             "range" => {
@@ -299,7 +298,7 @@ fn parse_names(stage: &str, element: Element<'_>) -> Result<Vec<Path>, CommandEr
                  'string'"
             ))
         })?;
-        parse_path(name)
+        parse_field_path(name)
     };
     array.elements().map(name).collect()
 }

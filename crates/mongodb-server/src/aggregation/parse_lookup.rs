@@ -9,7 +9,7 @@ use crate::aggregation::spec::{
 use crate::bson::{Doc, Element, Value};
 use crate::engine::Namespace;
 use crate::error::{Code, CommandError};
-use crate::query::{Environment, Expression, Filter, Path, check_names, check_variable};
+use crate::query::{Environment, Expression, Filter, check_variable, parse_field_path};
 
 /// Compiles a pipeline.
 pub type Parse = fn(Doc<'_>, PipelineScope<'_>) -> Result<Vec<StageSpec>, CommandError>;
@@ -37,9 +37,11 @@ pub fn parse_lookup(
     let field = texts
         .get("as")
         .ok_or_else(|| failed("must specify 'as' field for a $lookup"))?;
-    let field = parse_path(field)?;
+    let field = parse_field_path(field)?;
     let fields = match (texts.get("localField"), texts.get("foreignField")) {
-        (Some(local), Some(foreign)) => Some((parse_path(local)?, parse_path(foreign)?)),
+        (Some(local), Some(foreign)) => {
+            Some((parse_field_path(local)?, parse_field_path(foreign)?))
+        }
         (None, None) => None,
         _ => {
             return Err(failed(
@@ -309,7 +311,7 @@ pub fn parse_graph_lookup(
             }
         }
     }
-    let path = |name: &str| texts.get(name).map(parse_path).transpose();
+    let path = |name: &str| texts.get(name).map(parse_field_path).transpose();
     let (Some(from), Some(field), Some(start), Some(connect_from), Some(connect_to)) = (
         texts.get("from"),
         path("as")?,
@@ -388,26 +390,6 @@ pub fn check_duplicates(stage: &str, doc: Doc<'_>) -> Result<(), CommandError> {
         }
     }
     Ok(())
-}
-
-/// Reads the path of a field.
-pub fn parse_path(path: &str) -> Result<Path, CommandError> {
-    check_names(path)?;
-    let reference = |part: &str| matches!(part, "$id" | "$ref" | "$db");
-    if path
-        .split('.')
-        .any(|part| part.starts_with('$') && !reference(part))
-    {
-        return Err(CommandError::location(
-            16_410,
-            "FieldPath field names may not start with '$'. Consider using $getField or $setField.",
-        ));
-    }
-    if path.contains('\0') {
-        let message = "FieldPath field names may not contain '\\0'.";
-        return Err(CommandError::location(16_411, message));
-    }
-    Ok(Path::new(path))
 }
 
 fn failed(message: impl Into<String>) -> CommandError {

@@ -1,12 +1,12 @@
 //! Compiles stages that write to a collection: `$out` and `$merge`.
 
-use crate::aggregation::parse_lookup::{check_duplicates, parse_path, parse_variables};
+use crate::aggregation::parse_lookup::{check_duplicates, parse_variables};
 use crate::aggregation::pipeline_scope::PipelineScope;
 use crate::aggregation::spec::{MergeSpec, OutSpec, WhenMatched, WhenUnmatched};
 use crate::bson::{Doc, Value};
 use crate::engine::{Namespace, check_database};
 use crate::error::{Code, CommandError};
-use crate::query::{Expression, Path, Update};
+use crate::query::{Expression, Path, Update, parse_field_path};
 
 /// Compiles `$out`.
 pub fn parse_out(argument: &Value<'_>, scope: PipelineScope<'_>) -> Result<OutSpec, CommandError> {
@@ -248,7 +248,7 @@ fn parse_on(on: &Value<'_>) -> Result<Vec<Path>, CommandError> {
         CommandError::location(51_186, message)
     };
     match on {
-        Value::String(name) => Ok(vec![parse_path(name)?]),
+        Value::String(name) => Ok(vec![parse_field_path(name)?]),
         Value::Array(names) => {
             let mut paths = Vec::new();
             for name in Doc::new(names).values() {
@@ -258,7 +258,7 @@ fn parse_on(on: &Value<'_>) -> Result<Vec<Path>, CommandError> {
                         format!("$merge 'on' array elements must be strings, but found {kind}");
                     CommandError::location(51_134, message)
                 })?;
-                let path = parse_path(name)?;
+                let path = parse_field_path(name)?;
                 if paths.contains(&path) {
                     let message =
                         format!("Found a duplicate field in the $merge.on list: '{name}'");

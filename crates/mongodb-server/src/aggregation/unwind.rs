@@ -8,7 +8,7 @@ use crate::aggregation::stage::{Context, Stage};
 use crate::bson::{Doc, Element, Value};
 use crate::engine::Row;
 use crate::error::CommandError;
-use crate::query::{Path, set_field};
+use crate::query::{Path, parse_field_path, set_field};
 
 /// A compiled `$unwind`.
 #[derive(Debug, Clone)]
@@ -59,9 +59,25 @@ impl UnwindSpec {
             let value = element.value();
             match (element.name(), &value) {
                 ("path", Value::String(text)) => path = Some(text.as_ref().to_owned()),
+                ("path", other) => {
+                    return Err(wrong_option(28_808, "path", "a string", other));
+                }
                 ("preserveNullAndEmptyArrays", Value::Bool(keep)) => keep_empty = *keep,
-                ("includeArrayIndex", Value::String(name)) if !name.starts_with('$') => {
-                    index_field = Some(Path::new(name));
+                (option @ "preserveNullAndEmptyArrays", other) => {
+                    return Err(wrong_option(28_809, option, "a boolean", other));
+                }
+                ("includeArrayIndex", Value::String(name)) if !name.is_empty() => {
+                    if name.starts_with('$') {
+                        let message = format!(
+                            "includeArrayIndex option to $unwind stage should not be prefixed \
+                             with a '$': {name}"
+                        );
+                        return Err(CommandError::location(28_822, message));
+                    }
+                    index_field = Some(parse_field_path(name)?);
+                }
+                (option @ "includeArrayIndex", other) => {
+                    return Err(wrong_option(28_810, option, "a non-empty string", other));
                 }
                 (name, _) => {
                     let message = format!("unrecognized option to $unwind stage: {name}");
@@ -79,12 +95,21 @@ impl UnwindSpec {
     }
 }
 
+fn wrong_option(code: i32, option: &str, expected: &str, given: &Value<'_>) -> CommandError {
+    let message = format!("expected {expected} for the {option} option of $unwind, got {given}");
+    CommandError::location(code, message)
+}
+
 fn parse_path(path: &str) -> Result<Path, CommandError> {
-    let name = path.strip_prefix('$').filter(|name| !name.is_empty());
-    name.map(Path::new).ok_or_else(|| {
+    let name = path.strip_prefix('$').ok_or_else(|| {
         let message = format!("path option to $unwind stage should be prefixed with a '$': {path}");
         CommandError::location(28_818, message)
-    })
+    })?;
+    if name.contains('\0') {
+        let message = "field path must not contain embedded null bytes";
+        return Err(CommandError::location(16_419, message));
+    }
+    parse_field_path(name)
 }
 
 impl Unwind {

@@ -62,7 +62,7 @@ pub fn aggregate(
         single: false,
         forever: false,
     };
-    let mut context = context(shared, call)?;
+    let context = context(shared, call)?;
     let environment = environment(call, context.now_ms)?;
     let scope = PipelineScope::new(call.database, &environment);
     if change_stream::is_stream(pipeline) {
@@ -87,27 +87,37 @@ pub fn aggregate(
         _ => source(&context, &namespace, selection, &rest)?,
     };
     if let Some(target) = target {
-        // A write goes on without its client.
-        context.left = context.left.map(|left| left.patient());
-        check_read_concern(call, &target)?;
-        let concern = WriteConcern::parse(call)?;
-        let mut stage = build(rest, source);
-        let position = match target {
-            StageSpec::Merge(spec) => {
-                let nulls = merge::check_target(shared, &spec)?;
-                merge::merge(shared, &context, &spec, nulls, stage.as_mut())
-            }
-            StageSpec::Out(spec) => out::replace(shared, &context, &spec, stage.as_mut()),
-            _ => Ok(Position::default()),
-        };
-        let position = position.map_err(failed)?;
-        concern.wait(&shared.engine, position)?;
+        write(shared, call, context, target, build(rest, source))?;
         return Ok(cursor::complete(
             &namespace.to_string(),
             ArrayBuilder::default(),
         ));
     }
     reply(shared, &context, &namespace, build(rest, source), batch).map_err(failed)
+}
+
+/// Writes what a pipeline returns into the collection of its last stage.
+fn write(
+    shared: &Shared,
+    call: &Call<'_>,
+    mut context: Context,
+    target: StageSpec,
+    mut stage: Box<dyn Stage>,
+) -> Result<(), CommandError> {
+    // A write goes on without its client.
+    context.left = context.left.map(|left| left.patient());
+    check_read_concern(call, &target)?;
+    let concern = WriteConcern::parse(call)?;
+    let position = match target {
+        StageSpec::Merge(spec) => {
+            let nulls = merge::check_target(shared, &spec)?;
+            merge::merge(shared, &context, &spec, nulls, stage.as_mut())
+        }
+        StageSpec::Out(spec) => out::replace(shared, &context, &spec, stage.as_mut()),
+        _ => Ok(Position::default()),
+    };
+    concern.wait(&shared.engine, position.map_err(failed)?)?;
+    Ok(())
 }
 
 /// Returns the error of a pipeline that ran.
@@ -152,6 +162,10 @@ fn check_first(
     match source {
         SourceSpec::Documents(_) if !without_collection => {
             let message = "$documents can only be run with {aggregate: 1}";
+            return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
+        }
+        SourceSpec::CurrentOperations if !without_collection || call.database != "admin" => {
+            let message = "$currentOp must be run against the 'admin' database with {aggregate: 1}";
             return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
         }
         SourceSpec::CurrentOperations => read_concern::check_local(call, "$currentOp")?,

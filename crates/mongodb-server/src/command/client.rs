@@ -26,6 +26,8 @@ pub struct Client {
     pub commands: u64,
     /// How long the last command may wait for documents, if it found none.
     pub wait: Option<Duration>,
+    /// Whether the reply to the current command has an int in `ok`.
+    pub integer_ok: bool,
 }
 
 /// A login under way.
@@ -57,6 +59,7 @@ impl Client {
             rejected: false,
             commands: 0,
             wait: None,
+            integer_ok: false,
         }
     }
 

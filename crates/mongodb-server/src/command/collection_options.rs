@@ -63,6 +63,11 @@ fn is_size(name: &str) -> bool {
 pub fn check(call: &Call<'_>, name: &str, value: &Value<'_>) -> Result<(), CommandError> {
     match name {
         "validator" => {
+            let system = call.collection_name();
+            if system.is_some_and(|name| name.starts_with("system.")) {
+                let message = "Document validators are not allowed on system collections";
+                return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+            }
             if matches!(call.database, "admin" | "local" | "config") {
                 return Err(CommandError::new(
                     Code::INVALID_OPTIONS,

@@ -72,7 +72,7 @@ fn limit(call: &Call<'_>) -> Result<u64, CommandError> {
 /// `distinct`
 pub fn distinct(
     shared: &Shared,
-    _client: &mut Client,
+    client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["key", "query", "collation", "hint"])?;
@@ -118,6 +118,9 @@ pub fn distinct(
             return Err(too_big());
         }
     }
+    // MongoDB runs it on them as a pipeline, whose result it rewrites.
+    client.integer_ok =
+        shared.engine.is_view(&namespace) || shared.engine.time_series(&namespace).is_some();
     // In the order of values, not of the documents.
     let values: ArrayBuilder = values.into_values().collect();
     if values.size() > MAX_DOCUMENT_BYTES {

@@ -117,7 +117,7 @@ pub fn get_more(
         .cursors
         .take(id, &namespace, call.session().as_deref())?;
     let tails = cursor.tails();
-    if tails && !cursor.awaits() && call.value("maxTimeMS").is_some() {
+    if !cursor.awaits() && call.value("maxTimeMS").is_some() {
         shared.cursors.put_back(id, cursor, shared.clock.now());
         let message = "cannot set maxTimeMS on getMore command for a non-awaitData cursor";
         return Err(CommandError::bad_value(message));

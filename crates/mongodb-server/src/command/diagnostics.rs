@@ -2,7 +2,7 @@
 
 use convoy_server_kit::unix_ms;
 
-use crate::bson::{ArrayBuilder, Builder, Value};
+use crate::bson::{ArrayBuilder, Builder, Doc, Kind, Value};
 use crate::command::limits::VERSION;
 use crate::command::{Call, Client, Shared, replica_set};
 use crate::error::{Code, CommandError};
@@ -174,6 +174,27 @@ pub fn get_parameter(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
+    call.only_of_admin()?;
+    let options = call.body.get(call.name);
+    let options = options.as_ref().and_then(Value::as_document);
+    let mut all = false;
+    for option in options.unwrap_or(Doc::EMPTY).elements() {
+        let path = format!("getParameter.{}", option.name());
+        match option.name() {
+            "showDetails" | "allParameters" if option.kind() != Kind::Bool => {
+                return Err(call.wrong_type(option.name(), option.kind(), "bool"));
+            }
+            "allParameters" => all = option.value().is_truthy(),
+            "setAt" if option.kind() != Kind::String => {
+                return Err(call.wrong_type(option.name(), option.kind(), "string"));
+            }
+            "showDetails" | "setAt" => {}
+            _ => {
+                let message = format!("BSON field '{path}' is an unknown field.");
+                return Err(CommandError::location(40_415, message));
+            }
+        }
+    }
     let version = format!("{}.{}", VERSION[0], VERSION[1]);
     let compatible = Builder::new().string("version", &version).finish();
     let known = [
@@ -185,7 +206,8 @@ pub fn get_parameter(
         ("logLevel", Value::Int32(0)),
         ("quiet", Value::Bool(false)),
     ];
-    let all = matches!(call.body.get("getParameter"), Some(Value::String(name)) if name == "*");
+    let named = matches!(call.body.get("getParameter"), Some(Value::String(name)) if name == "*");
+    let all = all || named;
     let mut reply = Builder::new();
     let mut found = all;
     for (name, value) in &known {

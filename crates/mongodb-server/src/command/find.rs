@@ -65,7 +65,8 @@ pub fn find(
     } else {
         projection(call, &environment)?
     };
-    let projection = projection.map(|known| known.of_query(&selection.filter));
+    let of_query = |known: Projection| known.of_query(&selection.filter);
+    let projection = projection.map(of_query).transpose()?;
     let single = call.flag("singleBatch")?.unwrap_or(false);
     let batch_size = call.natural("batchSize")?;
     let (mut stage, tail) = match tail {

@@ -83,7 +83,8 @@ pub fn find_and_modify(
         hint: parse_hint(call.body.get("hint"))?,
         ..Selection::default()
     };
-    let projection = projection.map(|known| known.of_query(&selection.filter));
+    let of_query = |known: Projection| known.of_query(&selection.filter);
+    let projection = projection.map(of_query).transpose()?;
     if let Some(error) = call.fault.write_error(0) {
         return Err(error);
     }

@@ -2,7 +2,7 @@
 
 use crate::bson::{Builder, Doc, Kind, Value};
 use crate::command::catalog::existing;
-use crate::command::{Call, Client, Shared, cursor, system, time_series};
+use crate::command::{Call, Client, Shared, cursor, new_index, system, time_series};
 use crate::engine::{Collection, ID_INDEX, IndexSpec, Namespace, random_uuid, uuid_text};
 use crate::error::{Code, CommandError};
 
@@ -20,10 +20,16 @@ pub fn create_indexes(
     system::check_write(&namespace)?;
     let mut specs = Vec::new();
     for spec in call.documents("indexes")? {
-        specs.push(IndexSpec::parse(spec)?);
+        specs.push(new_index::read(spec)?);
     }
-    if shared.engine.time_series(&namespace).is_some() {
-        time_series::check_indexes(&specs)?;
+    if namespace.is_system() {
+        return Err(CommandError::new(
+            Code::INVALID_NAMESPACE,
+            format!("Cannot create indexes on the system collection '{namespace}'"),
+        ));
+    }
+    if let Some(series) = shared.engine.time_series(&namespace) {
+        time_series::check_indexes(&series, &specs)?;
     }
     let existed = shared.engine.collection(&namespace).is_some();
     let collection = shared.engine.collection_or_create(&namespace)?;
@@ -83,15 +89,30 @@ pub fn list_indexes(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["cursor", "includeBuildUUIDs", "includeIndexBuildInfo"])?;
+    // Builds end before their command does, so that there is nothing more to tell.
+    let wrapped = call.flag("includeIndexBuildInfo")?.unwrap_or(false);
+    if wrapped && call.flag("includeBuildUUIDs")?.unwrap_or(false) {
+        let message = "The includeBuildUUIDs flag and includeIndexBuildInfo flag cannot both be \
+                       set to true";
+        return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+    }
+    let shown = |spec: &IndexSpec| {
+        if wrapped {
+            let spec = Builder::new().raw_document("spec", spec.document());
+            spec.finish()
+        } else {
+            spec.document().bytes().to_vec()
+        }
+    };
     let namespace = call.namespace()?;
     let collection = existing(shared, &namespace)?;
     let mut indexes = Vec::new();
     collection.with_state(|state| {
         if !state.options.is_time_series() {
-            indexes.push(IndexSpec::id().document().bytes().to_vec());
+            indexes.push(shown(&IndexSpec::id()));
         }
         let specs = state.indexes.iter().map(crate::engine::Index::spec);
-        indexes.extend(specs.map(|spec| spec.document().bytes().to_vec()));
+        indexes.extend(specs.map(shown));
     });
     cursor::list(shared, call, &namespace.to_string(), indexes)
 }
@@ -109,15 +130,20 @@ pub fn drop_indexes(
     let names = match call.value("index") {
         Some(Value::String(name)) if name == "*" => all_names(&collection),
         Some(Value::String(name)) => vec![name.into_owned()],
-        Some(Value::Array(bytes)) => Doc::new(&bytes)
-            .values()
-            .filter_map(|name| name.as_str().map(str::to_owned))
-            .collect(),
+        Some(Value::Array(bytes)) => {
+            let mut names = Vec::new();
+            for (at, name) in Doc::new(&bytes).values().enumerate() {
+                let path = format!("index.{at}");
+                let wrong = || call.wrong_type(&path, name.kind(), "string");
+                names.push(name.as_str().ok_or_else(wrong)?.to_owned());
+            }
+            names
+        }
         Some(Value::Document(bytes)) => vec![name_of(&collection, Doc::new(&bytes))?],
         Some(other) => return Err(call.wrong_type("index", other.kind(), "string")),
         None => return Err(call.missing("index")),
     };
-    let known = all_names(&collection);
+    let mut known = all_names(&collection);
     for name in &names {
         if name == ID_INDEX {
             return Err(CommandError::new(
@@ -125,7 +151,9 @@ pub fn drop_indexes(
                 "cannot drop _id index",
             ));
         }
-        if !known.contains(name) {
+        let found = known.iter().position(|known| known == name);
+        // A name that is given twice is not found again.
+        if found.map(|at| known.swap_remove(at)).is_none() {
             return Err(CommandError::new(
                 Code::INDEX_NOT_FOUND,
                 format!("index not found with name [{name}]"),
@@ -167,12 +195,24 @@ fn name_of(collection: &Collection, key: Doc<'_>) -> Result<String, CommandError
     if same(Doc::new(&IndexSpec::id().key_pattern())) {
         return Ok(ID_INDEX.to_owned());
     }
-    let found = collection.with_state(|state| {
-        let mut specs = state.indexes.iter().map(crate::engine::Index::spec);
-        let found = specs.find(|spec| same(Doc::new(&spec.key_pattern())));
-        found.map(|spec| spec.name.clone())
+    let mut found: Vec<String> = collection.with_state(|state| {
+        let specs = state.indexes.iter().map(crate::engine::Index::spec);
+        let found = specs.filter(|spec| same(Doc::new(&spec.key_pattern())));
+        found.map(|spec| spec.name.clone()).collect()
     });
-    found.ok_or_else(|| {
+    if found.len() > 1 {
+        let message = format!(
+            "{} indexes found for key: {}, identify by name instead. Conflicting indexes: {}",
+            found.len(),
+            Value::Document(key.bytes().into()),
+            found.join(", ")
+        );
+        return Err(CommandError::new(
+            Code::AMBIGUOUS_INDEX_KEY_PATTERN,
+            message,
+        ));
+    }
+    found.pop().ok_or_else(|| {
         let message = format!(
             "can't find index with key: {}",
             Value::Document(key.bytes().into())

@@ -5,6 +5,7 @@ use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
 /// Their names, so that the error tells them from misspelled ones.
 const MISSING: &[&str] = &[
     "applyOps",
+    "autoCompact",
     "bulkWrite",
     "commitTransaction",
     "abortTransaction",
@@ -21,6 +22,7 @@ const MISSING: &[&str] = &[
     "filemd5",
     "fsync",
     "fsyncUnlock",
+    "getClusterParameter",
     "getDefaultRWConcern",
     "grantPrivilegesToRole",
     "grantRolesToUser",
@@ -31,11 +33,15 @@ const MISSING: &[&str] = &[
     "mapReduce",
     "mapreduce",
     "planCacheClear",
+    "planCacheClearFilters",
+    "planCacheListFilters",
+    "planCacheSetFilter",
     "profile",
     "reIndex",
     "replSetReconfig",
     "replSetStepDown",
     "revokeRolesFromUser",
+    "setClusterParameter",
     "setDefaultRWConcern",
     "setFeatureCompatibilityVersion",
     "setIndexCommitQuorum",
@@ -45,6 +51,7 @@ const MISSING: &[&str] = &[
     "updateSearchIndex",
     "updateUser",
     "usersInfo",
+    "validateDBMetadata",
 ];
 
 /// Returns the error for an unknown command.

@@ -31,6 +31,7 @@ mod limits;
 mod merge;
 mod missing;
 mod modify;
+mod new_index;
 mod operations;
 mod out;
 mod query;

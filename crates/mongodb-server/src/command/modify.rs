@@ -8,7 +8,7 @@ use crate::command::collection_options::{
 };
 use crate::command::insert::insert_all;
 use crate::command::query::context;
-use crate::command::{Call, Client, Shared, system, time_series, view};
+use crate::command::{Call, Client, Shared, kinds, system, time_series, view};
 use crate::engine::{Collection, CollectionOptions, IndexSpec, Namespace};
 use crate::error::{Code, CommandError};
 
@@ -70,6 +70,7 @@ pub fn collection_modify(
             return Err(CommandError::new(Code::INVALID_OPTIONS, message));
         }
     }
+    let series = before.is_time_series();
     let options = changed_sizes(call, before)?;
     let mut options = time_series::changed(call, options)?;
     let kept = STORED
@@ -77,6 +78,12 @@ pub fn collection_modify(
         .filter(|name| name.starts_with("valid") || name.starts_with("change"));
     for name in kept {
         if let Some(value) = call.value(name) {
+            if series {
+                return Err(CommandError::new(
+                    Code::INVALID_OPTIONS,
+                    format!("option not supported on a time-series collection: {name}"),
+                ));
+            }
             check(call, name, &value)?;
             let empty = value.as_document().is_some_and(Doc::is_empty);
             options = with(&options, name, Some(&value).filter(|_| !empty));
@@ -225,7 +232,11 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
         }
         reply.push(&format!("{name}_new"), &shown);
         let falsy = matches!(shown, Value::Bool(false));
-        options.push((name, Some(shown).filter(|_| !falsy)));
+        let stored = match shown {
+            Value::Int64(seconds) => i32::try_from(seconds).map_or(shown, Value::Int32),
+            other => other,
+        };
+        options.push((name, Some(stored).filter(|_| !falsy)));
     }
     if !found {
         return Err(CommandError::new(
@@ -269,12 +280,12 @@ fn new_index_value<'a>(name: &str, value: &Value<'a>) -> Result<Option<Value<'a>
         }
         return Ok(Some(Value::Bool(value.is_truthy())));
     }
-    let seconds = whole(value).filter(|seconds| *seconds >= 0);
-    let seconds = seconds.ok_or_else(|| {
+    let seconds = whole(value).and_then(|seconds| i32::try_from(seconds).ok());
+    let seconds = seconds.filter(|seconds| *seconds >= 0).ok_or_else(|| {
         let message = "TTL index 'expireAfterSeconds' option must be a number that is not negative";
         CommandError::new(Code::INVALID_OPTIONS, message)
     })?;
-    Ok(Some(Value::Int64(seconds)))
+    Ok(Some(Value::Int64(i64::from(seconds))))
 }
 
 fn find_index(collection: &Collection, index: Doc<'_>) -> Result<IndexSpec, CommandError> {
@@ -316,6 +327,7 @@ pub fn convert_to_capped(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
+    check_sizes(call)?;
     let namespace = call.namespace()?;
     let collection = existing(shared, &namespace)?;
     view::check_no_series(shared, &namespace)?;
@@ -335,6 +347,16 @@ pub fn convert_to_capped(
     Ok(Builder::new())
 }
 
+/// Checks the types of the arguments; MongoDB ignores those that it does not know.
+fn check_sizes(call: &Call<'_>) -> Result<(), CommandError> {
+    for element in call.body.elements().skip(1) {
+        if matches!(element.name(), "size" | "temp" | "toCollection") {
+            kinds::check(call.name, element.name(), &element.value())?;
+        }
+    }
+    Ok(())
+}
+
 fn capped(call: &Call<'_>) -> Result<CollectionOptions, CommandError> {
     let size = call.integer("size")?.ok_or_else(|| {
         let message = "Capped collection size must be greater than zero";
@@ -351,6 +373,7 @@ pub fn clone_as_capped(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
+    check_sizes(call)?;
     let from = call.namespace()?;
     let to = call
         .text("toCollection")?

@@ -67,7 +67,7 @@ fn parse_hint_document(hint: Doc<'_>) -> Result<Option<Hint>, CommandError> {
         let value = element.value();
         let natural = element.name() == "$natural";
         let whole = value.as_f64().is_some_and(|number| number.fract() == 0.0);
-        let exact = !natural || matches!(value.as_i64(), Some(1 | -1));
+        let exact = matches!(value.as_i64(), Some(1 | -1));
         let direction = Direction::parse(&value).filter(|_| whole && exact);
         let direction =
             direction.ok_or_else(|| CommandError::bad_value("a hint's fields must be 1 or -1"))?;

@@ -13,10 +13,12 @@ const LOCAL_ONLY: &[&str] = &[
     "convertToCapped",
     "create",
     "killAllSessions",
+    "killCursors",
     "killSessions",
     "listCollections",
     "listDatabases",
     "renameCollection",
+    "startSession",
 ];
 
 /// Rejects levels and times that reads of this server do not meet.
@@ -28,7 +30,7 @@ pub fn check(call: &Call<'_>) -> Result<(), CommandError> {
         let value = element.value();
         match element.name() {
             "level" => check_level(call, &value)?,
-            "provenance" => check_provenance(&value)?,
+            "provenance" => check_provenance("readConcern", &value)?,
             name @ ("afterClusterTime" | "atClusterTime") => {
                 if !matches!(value, Value::Timestamp(_)) {
                     return Err(wrong_type(name, &value, "timestamp"));
@@ -97,13 +99,17 @@ pub fn check_local(call: &Call<'_>, stage: &str) -> Result<(), CommandError> {
     }
 }
 
-fn check_provenance(value: &Value<'_>) -> Result<(), CommandError> {
+/// Rejects a `provenance` of a read or write concern that does not exist.
+pub fn check_provenance(concern: &str, value: &Value<'_>) -> Result<(), CommandError> {
     if value.is_nullish() {
         return Ok(());
     }
-    let provenance = value
-        .as_str()
-        .ok_or_else(|| wrong_type("provenance", value, "string"))?;
+    let provenance = value.as_str().ok_or_else(|| {
+        let kind = value.kind().alias();
+        CommandError::type_mismatch(format!(
+            "BSON field '{concern}.provenance' is the wrong type '{kind}', expected type 'string'"
+        ))
+    })?;
     let known = [
         "clientSupplied",
         "implicitDefault",
@@ -115,7 +121,7 @@ fn check_provenance(value: &Value<'_>) -> Result<(), CommandError> {
         return Ok(());
     }
     Err(CommandError::bad_value(format!(
-        "Enumeration value '{provenance}' for field 'readConcern.provenance' is not a valid value."
+        "Enumeration value '{provenance}' for field '{concern}.provenance' is not a valid value."
     )))
 }
 

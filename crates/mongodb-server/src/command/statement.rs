@@ -47,6 +47,14 @@ impl<'a> Statement<'a> {
         self.doc.get(name)
     }
 
+    /// Returns a document.
+    pub fn document(&self, name: &str) -> Result<Option<Doc<'a>>, CommandError> {
+        match self.value(name) {
+            Some(_) => self.required_document(name).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Returns a required document.
     pub fn required_document(&self, name: &str) -> Result<Doc<'a>, CommandError> {
         let value = self.value(name).ok_or_else(|| {

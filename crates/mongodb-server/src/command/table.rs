@@ -116,7 +116,9 @@ pub fn execute(
     fault: &Fault,
     left: &Left,
 ) -> Vec<u8> {
+    client.integer_ok = false;
     let reply = match run(shared, client, request, fault, left) {
+        Ok(reply) if client.integer_ok => reply.int32("ok", 1),
         Ok(reply) => reply.double("ok", 1.0),
         Err(error) => {
             let numbered = request.command.element("txnNumber").is_some();

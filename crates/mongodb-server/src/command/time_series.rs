@@ -358,7 +358,21 @@ pub fn check_measurement(
 }
 
 /// Rejects indexes that a time series collection cannot have.
-pub fn check_indexes(specs: &[IndexSpec]) -> Result<(), CommandError> {
+pub fn check_indexes(series: &TimeSeries, specs: &[IndexSpec]) -> Result<(), CommandError> {
+    for spec in specs {
+        let partial = spec.document().get("partialFilterExpression");
+        let partial = partial.as_ref().and_then(Value::as_document);
+        let of_meta = |filter: Doc<'_>| {
+            let meta = series.meta_field.as_ref();
+            meta.is_some_and(|meta| reads_only(filter, meta))
+        };
+        if spec.expire_after_seconds.is_some() && !partial.is_some_and(of_meta) {
+            return Err(invalid(
+                "TTL indexes on time-series collections need a partialFilterExpression on the \
+                 metaField",
+            ));
+        }
+    }
     if specs.iter().any(|spec| spec.unique) {
         return Err(invalid(
             "Unique indexes are not supported on time-series collections",

@@ -1,9 +1,12 @@
 //! `update`
 
+use std::borrow::Cow;
+
 use convoy_server_kit::unix_ms;
 
 use crate::aggregation::{Context, Selection};
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, validate};
+use crate::command::find::parse_sort;
 use crate::command::insert::{check_size, insert_all, with_errors};
 use crate::command::query::{context, environment, parse_hint};
 use crate::command::retry::Retryable;
@@ -13,7 +16,7 @@ use crate::command::{Call, Client, Shared, system, time_series};
 use crate::engine::{Change, Changed, Collection, Namespace, Position, RecordId, Writer};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
-use crate::query::{Environment, Filter, Update, UpdateContext};
+use crate::query::{Environment, Filter, Update, UpdateContext, check_variable};
 
 /// The outcome of one statement.
 #[derive(Debug, Default)]
@@ -129,6 +132,7 @@ fn read_statement(statement: Doc<'_>) -> Result<Statement<'_>, CommandError> {
         "collation",
         "arrayFilters",
         "c",
+        "sort",
     ])?;
     statement.required_document("q")?;
     match statement.value("u") {
@@ -140,6 +144,10 @@ fn read_statement(statement: Doc<'_>) -> Result<Statement<'_>, CommandError> {
         }
     }
     parse_hint(statement.given("hint"))?;
+    if statement.flag("multi") && statement.value("sort").is_some() {
+        let message = "Cannot specify sort with multi=true";
+        return Err(CommandError::failed_to_parse(message));
+    }
     Ok(statement)
 }
 
@@ -172,7 +180,7 @@ fn update_some(
     let update = parse_update(
         statement.value("u").as_ref(),
         statement.value("arrayFilters").as_ref(),
-        environment,
+        with_constants(statement, environment)?.as_ref(),
     )?;
     if multi && update.is_replacement() {
         return Err(CommandError::failed_to_parse(
@@ -181,6 +189,7 @@ fn update_some(
     }
     let selection = Selection {
         hint: parse_hint(statement.given("hint"))?,
+        sort: parse_sort(statement.document("sort")?)?,
         ..Selection::new(Filter::parse_in(
             statement.required_document("q")?,
             environment,
@@ -202,6 +211,26 @@ fn update_some(
         position: upserted.position,
         ..updated
     })
+}
+
+/// Returns the variables of a command and the constants `c` of a statement, which pipelines take.
+fn with_constants<'e>(
+    statement: Statement<'_>,
+    environment: &'e Environment,
+) -> Result<Cow<'e, Environment>, CommandError> {
+    let Some(constants) = statement.document("c")? else {
+        return Ok(Cow::Borrowed(environment));
+    };
+    if !matches!(statement.value("u"), Some(Value::Array(_))) {
+        let message = "Constant values may only be specified for pipeline updates";
+        return Err(CommandError::location(51_198, message));
+    }
+    let mut environment = environment.clone();
+    for element in constants.elements() {
+        check_variable(element.name())?;
+        environment.define(element.name(), element.value());
+    }
+    Ok(Cow::Owned(environment))
 }
 
 /// Reads the update of a statement.

@@ -20,6 +20,7 @@ const MAX_PIPELINE_BYTES: usize = 16_000_000;
 const COLLECTION_ONLY: &[&str] = &[
     "collStats",
     "collstats",
+    "cloneCollectionAsCapped",
     "compact",
     "convertToCapped",
     "createIndexes",
@@ -61,7 +62,8 @@ pub fn check(shared: &Shared, call: &Call<'_>) -> Result<(), CommandError> {
         let options = &state.options;
         (options.is_view(), options.is_time_series())
     });
-    let what = if series && full {
+    let capped = matches!(call.name, "convertToCapped" | "cloneCollectionAsCapped");
+    let what = if series && (full || capped) {
         "timeseries collection"
     } else if view {
         "view, not a collection"
@@ -175,6 +177,20 @@ pub fn check_definition(
     pipeline: Doc<'_>,
 ) -> Result<(), CommandError> {
     let on = Namespace::new(&namespace.database, on)?;
+    let first = pipeline.values().next();
+    let first = first.as_ref().and_then(Value::as_document);
+    let first = first.and_then(|stage| stage.elements().next());
+    if let Some(stage) = first
+        && matches!(stage.name(), "$documents" | "$currentOp")
+    {
+        return Err(CommandError::new(
+            Code::INVALID_NAMESPACE,
+            format!(
+                "{} cannot be used in the definition of a view",
+                stage.name()
+            ),
+        ));
+    }
     let environment = Environment::new(now_ms());
     let scope = PipelineScope::of_view(&namespace.database, &environment);
     let stages = parse_pipeline(pipeline, scope)?;

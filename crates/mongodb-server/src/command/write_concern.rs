@@ -3,9 +3,10 @@
 use crate::bson::value::integer_of;
 use crate::bson::{Doc, Value};
 use crate::command::Call;
+use crate::command::read_concern::check_provenance;
 use crate::engine::{Engine, Position};
 use crate::error::{Code, CommandError};
-use crate::query::{nearest_decimal, whole_decimal};
+use crate::query::{nearest_decimal, saturated};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WriteConcern {
@@ -38,13 +39,15 @@ impl WriteConcern {
                     Needs::Own => {}
                     Needs::Majority => journal = true,
                     Needs::More if replicated => unmet = true,
+                    Needs::More if value.as_document().is_some() => {}
                     Needs::More => {
                         let message = "cannot use 'w' > 1 when a host is not replicated";
                         return Err(CommandError::bad_value(message));
                     }
                 },
                 "wtimeout" | "wtimeoutMS" => check_timeout(&value)?,
-                "j" | "fsync" | "provenance" => {}
+                "provenance" => check_provenance("writeConcern", &value)?,
+                "j" | "fsync" => {}
                 name => {
                     let message = format!("BSON field 'writeConcern.{name}' is an unknown field.");
                     return Err(CommandError::location(40_415, message));
@@ -92,6 +95,14 @@ fn needs(value: &Value<'_>) -> Result<Needs, CommandError> {
             ))
         };
     }
+    if let Some(tags) = value.as_document().filter(|tags| !tags.is_empty()) {
+        if let Some(tag) = tags.elements().find(|tag| !tag.value().is_number()) {
+            let message = format!("the tag '{}' of w must be a number", tag.name());
+            return Err(CommandError::failed_to_parse(message));
+        }
+        // The only member has no tags.
+        return Ok(Needs::More);
+    }
     let nodes = match value {
         Value::Null | Value::Undefined => {
             return Err(CommandError::bad_value("w must not be null"));
@@ -121,18 +132,13 @@ fn needs(value: &Value<'_>) -> Result<Needs, CommandError> {
     }
 }
 
-/// Rejects a number of milliseconds above 32 bits. Values of other types count as no limit.
+/// Rejects a number of milliseconds that does not fit 32 bits; other values count as no limit.
 fn check_timeout(value: &Value<'_>) -> Result<(), CommandError> {
-    let whole = match value {
-        value if !value.is_number() => return Ok(()),
-        Value::Double(number) => integer_of(number.trunc()),
-        Value::Decimal128(number) => whole_decimal(*number),
-        other => other.as_i64(),
-    };
-    if whole.is_some_and(|timeout| i32::try_from(timeout).is_ok()) {
-        return Ok(());
+    if value.is_number() && saturated(value) > i64::from(i32::MAX) {
+        return Err(CommandError::failed_to_parse(format!(
+            "wtimeout must be at most {}, but was {value}",
+            i32::MAX
+        )));
     }
-    Err(CommandError::failed_to_parse(
-        "wtimeout must be a number that fits 32 bits",
-    ))
+    Ok(())
 }

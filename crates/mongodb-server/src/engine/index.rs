@@ -61,6 +61,9 @@ impl Index {
     /// Replaces the description by one with the same keys; an error if it is to be unique and two
     /// documents have the same key.
     pub fn redescribe(&mut self, spec: IndexSpec) -> Result<IndexSpec, CommandError> {
+        if spec.hidden != self.spec.hidden {
+            self.uses = AtomicU64::new(0);
+        }
         if spec.unique && !self.spec.unique {
             let mut last: Option<(&[u8], RecordId)> = None;
             for (key, &id) in &self.entries {

@@ -217,7 +217,9 @@ impl IndexSpec {
 
     /// Returns whether two descriptions are equal but for the names.
     pub fn identical(&self, other: &Self) -> bool {
-        self.equivalent(other) && self.expire_after_seconds == other.expire_after_seconds
+        self.equivalent(other)
+            && self.expire_after_seconds == other.expire_after_seconds
+            && self.hidden == other.hidden
     }
 }
 

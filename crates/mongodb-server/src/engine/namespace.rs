@@ -41,6 +41,11 @@ impl Namespace {
         Ok(namespace)
     }
 
+    /// Returns whether the name is reserved for the server.
+    pub fn is_system(&self) -> bool {
+        self.collection.starts_with("system.")
+    }
+
     /// Returns the name of the oplog.
     pub fn oplog() -> Self {
         Self {

@@ -317,7 +317,11 @@ pub fn parse(text: &str) -> Option<Decimal128> {
     if !named && !unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return None;
     }
-    context.parse(text).ok().map(narrow)
+    let parsed = context.parse(text).ok()?;
+    // What does not fit is an error, unlike in arithmetic.
+    let status = context.status();
+    let vanished = status.underflow() && parsed.is_zero();
+    (!status.overflow() && !vanished).then(|| narrow(parsed))
 }
 
 /// Converts a double.

@@ -178,6 +178,16 @@ impl Filter {
         }
     }
 
+    /// Returns whether a condition is an expression.
+    pub fn has_expression(&self) -> bool {
+        match self {
+            Self::And(filters) | Self::Or(filters) => filters.iter().any(Self::has_expression),
+            Self::Not(filter) => filter.has_expression(),
+            Self::Expression { .. } => true,
+            Self::Constant(_) | Self::Schema(_) | Self::Field { .. } => false,
+        }
+    }
+
     /// Returns whether a document passes a filter without expressions.
     pub fn matches(&self, doc: Doc<'_>) -> bool {
         self.test(doc).unwrap_or(false)

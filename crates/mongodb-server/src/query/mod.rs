@@ -6,6 +6,7 @@ mod decimal;
 mod direction;
 mod environment;
 mod expression;
+mod field_path;
 mod filter;
 mod number;
 mod parse_filter;
@@ -28,9 +29,10 @@ pub use expression::{
     DateUnit, Expression, Percentiles, Scope, Sum, check_variable, is_missing, merge_into,
     null_if_missing, parse_percentiles, ranked,
 };
+pub use field_path::parse_field_path;
 pub use filter::{Choices, Comparison, Filter, Test};
 pub use number::{difference_of, product_of, quotient_of, saturated, sum_of};
-pub use path::{Part, Path, array_index, check_names};
+pub use path::{Part, Path, array_index};
 pub use projection::Projection;
 pub use sort::SortSpec;
 pub use tuples::{Tuples, encode_tuple};

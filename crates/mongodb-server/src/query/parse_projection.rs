@@ -4,8 +4,8 @@ use crate::bson::{Doc, Element, Kind, Value};
 use crate::error::CommandError;
 use crate::query::environment::Environment;
 use crate::query::expression::Expression;
+use crate::query::field_path::check_field_path;
 use crate::query::parse_filter::parse_element_match;
-use crate::query::path::check_names;
 use crate::query::projection::{Action, Mode, Node, Projection};
 
 impl Projection {
@@ -58,7 +58,11 @@ impl Projection {
         let mut root = Node::default();
         let mut keeps_id = true;
         let mut add = |path: &str| {
-            check_path(path)?;
+            if path.contains('\0') {
+                let message = "$unset: a field path must not contain an embedded null byte";
+                return Err(CommandError::location(9_527_900, message));
+            }
+            check_field_path(path)?;
             if path == "_id" {
                 keeps_id = false;
                 return Ok(());
@@ -91,7 +95,7 @@ fn add_fields(
 ) -> Result<(), CommandError> {
     for element in spec.elements() {
         let path = join(prefix, element.name());
-        check_path(&path)?;
+        check_field_path(&path)?;
         match plain_document(element) {
             Some(inner) if !inner.is_empty() => add_fields(inner, &path, root, environment)?,
             _ => {
@@ -170,7 +174,7 @@ impl<'e> Parser<'e> {
         if self.find && path.split('.').any(|part| part == "$") {
             return self.parse_positional(path, &value);
         }
-        check_path(path)?;
+        check_field_path(path)?;
         if value.is_number() || matches!(value, Value::Bool(_)) {
             let keep = value.is_truthy();
             if path == "_id" {
@@ -191,9 +195,15 @@ impl<'e> Parser<'e> {
         if self.find
             && let Some(operator) = element.doc().and_then(|doc| doc.elements().next())
             && element.kind() == Kind::Document
-            && self.parse_find_operator(path, operator)?
         {
-            return Ok(());
+            // With other fields next to it, it is taken for the name of a field.
+            let alone = element.doc().is_some_and(|doc| doc.len() == 1);
+            if !alone && matches!(operator.name(), "$elemMatch" | "$slice" | "$meta") {
+                check_field_path(&join(path, operator.name()))?;
+            }
+            if self.parse_find_operator(path, operator)? {
+                return Ok(());
+            }
         }
         let expression = Expression::parse_in(&value, self.environment)?;
         if self.inclusive == Some(false) {
@@ -247,7 +257,7 @@ impl<'e> Parser<'e> {
             let message = "Positional projection may only be used at the end, for example: a.b.$";
             return Err(CommandError::location(31_394, message));
         };
-        check_path(array)?;
+        check_field_path(array)?;
         if !value.is_truthy() || !(value.is_number() || matches!(value, Value::Bool(_))) {
             let message = format!("positional projection {path} must be included");
             return Err(CommandError::location(31_395, message));
@@ -287,20 +297,6 @@ fn join(prefix: &str, name: &str) -> String {
     } else {
         format!("{prefix}.{name}")
     }
-}
-
-fn check_path(path: &str) -> Result<(), CommandError> {
-    check_names(path)?;
-    for part in path.split('.') {
-        if part.starts_with('$') {
-            return Err(CommandError::location(
-                16_410,
-                "FieldPath field names may not start with '$'. Consider using $getField or \
-                 $setField.",
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Reads `$slice: count` or `$slice: [skip, count]`; `None` for the expression `$slice`.

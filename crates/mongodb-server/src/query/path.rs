@@ -7,7 +7,6 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use crate::bson::{Doc, Element, Kind};
-use crate::error::CommandError;
 
 /// A path such as `kafka.offset`, split at the dots.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,20 +32,6 @@ pub struct Part {
     name: String,
     /// The array index that the name may stand for.
     index: Option<usize>,
-}
-
-/// Rejects a path with an empty name.
-pub fn check_names(path: &str) -> Result<(), CommandError> {
-    let (number, message) = if path.is_empty() {
-        (40_352, "FieldPath cannot be constructed with empty string")
-    } else if path.ends_with('.') {
-        (40_353, "FieldPath must not end with a '.'.")
-    } else if path.split('.').any(str::is_empty) {
-        (15_998, "FieldPath field names may not be empty strings.")
-    } else {
-        return Ok(());
-    };
-    Err(CommandError::location(number, message))
 }
 
 impl Path {

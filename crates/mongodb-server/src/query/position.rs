@@ -2,7 +2,7 @@
 
 use crate::bson::{Doc, Element, Kind};
 use crate::query::filter::{Comparison, Filter, Test};
-use crate::query::path::Part;
+use crate::query::path::{Part, Path};
 
 impl Filter {
     /// Returns the index, in the outermost array, of the element that makes the document pass. If
@@ -19,10 +19,7 @@ impl Filter {
                 let mut conditions = conditions.iter().rev();
                 conditions.find_map(|condition| condition.position(doc))
             }
-            Self::Or(filters) => filters
-                .iter()
-                .filter(|filter| filter.matches(doc))
-                .find_map(|filter| filter.position(doc)),
+            Self::Or(filters) => position_of_choices(filters, doc),
             Self::Field { path, test } => position_at(doc, path.parts(), test),
             Self::Not(_) | Self::Constant(_) | Self::Schema(_) | Self::Expression { .. } => None,
         }
@@ -63,6 +60,38 @@ impl Filter {
             Test::Type(_) => 15,
         };
         (kind, path.as_str())
+    }
+}
+
+/// Returns the position of an `$or`, which has one only where it is another form of `$in`, or of its
+/// only condition.
+fn position_of_choices(filters: &[Filter], doc: Doc<'_>) -> Option<usize> {
+    if let [only] = filters {
+        return only.position(doc);
+    }
+    let mut paths = filters.iter().map(path_of);
+    let first = paths.next()??;
+    if !paths.all(|path| path == Some(first)) {
+        return None;
+    }
+    filters
+        .iter()
+        .filter_map(|filter| filter.position(doc))
+        .min()
+}
+
+/// Returns the path of a condition that `$in` can have.
+fn path_of(filter: &Filter) -> Option<&Path> {
+    match filter {
+        Filter::And(filters) => match filters.as_slice() {
+            [only] => path_of(only),
+            _ => None,
+        },
+        Filter::Field {
+            path,
+            test: Test::Equal(_) | Test::In(_),
+        } => Some(path),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value};
-use crate::error::CommandError;
+use crate::error::{Code, CommandError};
 use crate::query::expression::{Expression, Scope, is_missing};
 use crate::query::filter::{Filter, Test};
 use crate::query::slice::slice_array;
@@ -83,10 +83,16 @@ impl Projection {
     }
 
     /// Returns the projection for the documents that match a query.
-    #[must_use]
-    pub fn of_query(self, query: &Filter) -> Self {
-        let query = self.root.is_positional().then(|| query.clone());
-        Self { query, ..self }
+    pub fn of_query(self, query: &Filter) -> Result<Self, CommandError> {
+        let positional = self.root.is_positional();
+        if positional && query.has_expression() {
+            return Err(CommandError::new(
+                Code::QUERY_FEATURE_NOT_ALLOWED,
+                "$expr is not supported with a positional projection",
+            ));
+        }
+        let query = positional.then(|| query.clone());
+        Ok(Self { query, ..self })
     }
 
     /// Returns the element of an array by which the document of a scope matches the query.

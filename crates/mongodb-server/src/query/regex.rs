@@ -19,7 +19,7 @@ const LIMITS: &str = "(*LIMIT_MATCH=10000000)(*LIMIT_HEAP=131072)";
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// Maximum size of a pattern in bytes.
-const MAX_PATTERN_BYTES: usize = 32_764;
+const MAX_PATTERN_BYTES: usize = 16_384;
 
 /// Nanoseconds that a search for all matches may take.
 const SEARCH_TIME: u64 = 10_000_000_000;

@@ -3,8 +3,12 @@
 use crate::bson::{Doc, Element, Kind, Value};
 use crate::error::{Code, CommandError};
 use crate::query::direction::Direction;
-use crate::query::path::{Part, Path, check_names};
+use crate::query::field_path::parse_field_path;
+use crate::query::path::{Part, Path};
 use crate::query::tuples::{Tuples, encode_tuple};
+
+/// Largest number of fields to sort by.
+const MAX_FIELDS: usize = 32;
 
 /// The fields to sort by, the most significant first.
 #[derive(Debug, Clone, Default)]
@@ -21,14 +25,7 @@ impl SortSpec {
                 return Err(CommandError::unsupported("sorting by $meta"));
             }
             let name = element.name();
-            check_names(name)?;
-            if name.starts_with('$') {
-                return Err(CommandError::location(
-                    16_410,
-                    "FieldPath field names may not start with '$'. Consider using $getField or \
-                     $setField.",
-                ));
-            }
+            let path = parse_field_path(name)?;
             let value = element.value();
             let direction = value
                 .as_i64()
@@ -43,7 +40,16 @@ impl SortSpec {
                     };
                     CommandError::location(if value.is_number() { 15_975 } else { 15_974 }, message)
                 })?;
-            fields.push((Path::new(name), direction));
+            if fields.iter().any(|(known, _)| *known == path) {
+                let message =
+                    format!("$sort key must not contain duplicate keys (duplicate: '{name}')");
+                return Err(CommandError::location(7_472_500, message));
+            }
+            fields.push((path, direction));
+        }
+        if fields.len() > MAX_FIELDS {
+            let message = format!("too many compound keys: at most {MAX_FIELDS} fields");
+            return Err(CommandError::location(13_103, message));
         }
         Ok(Self { fields })
     }

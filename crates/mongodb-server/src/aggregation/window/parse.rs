@@ -1,13 +1,12 @@
 //! Compiles `$setWindowFields`.
 
 use crate::aggregation::accumulator::Accumulator;
-use crate::aggregation::parse_lookup::parse_path;
 use crate::aggregation::window::bounds::{Order, parse_bounds};
 use crate::aggregation::window::series::{parse_moving_average, parse_rate, parse_shift};
 use crate::aggregation::window::spec::{Bounds, Output, WindowFunction, WindowSpec};
 use crate::bson::{Builder, Doc, Element, Value};
 use crate::error::CommandError;
-use crate::query::{Environment, Expression, SortSpec};
+use crate::query::{Environment, Expression, SortSpec, parse_field_path};
 
 /// Accumulators that a window can have.
 const ACCUMULATORS: &[&str] = &[
@@ -80,7 +79,7 @@ pub fn parse_window_fields(
         ))
     })?;
     for field in fields.elements() {
-        let path = parse_path(field.name())?;
+        let path = parse_field_path(field.name())?;
         if spec.outputs.iter().any(|known| known.path.overlaps(&path)) {
             let message = format!("specification contains two conflicting paths: {path}");
             return Err(CommandError::location(40_176, message));

@@ -128,7 +128,9 @@ fn to_double(value: &Value<'_>) -> Option<f64> {
             let number: f64 = text.parse().ok()?;
             // Digits that do not fit are an error, a word for infinity is not.
             let digits = text.contains(|letter: char| letter.is_ascii_digit());
-            (number.is_finite() || !digits).then_some(number)
+            let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+            let vanished = number == 0.0 && mantissa.contains(|digit| matches!(digit, '1'..='9'));
+            ((number.is_finite() && !vanished) || !digits).then_some(number)
         }
         Value::Decimal128(number) => {
             let converted = number.to_f64();

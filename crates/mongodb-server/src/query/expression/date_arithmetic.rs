@@ -8,6 +8,9 @@ use crate::query::expression::date::{instant_of, local, out_of_range};
 use crate::query::expression::date_zone::Zone;
 use crate::query::expression::function::Outcome;
 
+/// Largest number of months, quarters or years of a bin.
+const MAX_BIN_MONTHS: i64 = 100_000_000_000;
+
 /// Milliseconds per hour.
 const HOUR: i64 = 3_600_000;
 
@@ -195,13 +198,14 @@ pub fn truncate(arguments: &[Value<'_>]) -> Outcome {
         return Ok(Value::Null);
     }
     let (Some(milliseconds), Some(unit), Some(zone)) = (
-        instant_of(date, 5_439_012)?,
+        instant_of(date, 5_166_307)?,
         Unit::parse(unit, 5_439_013)?,
         Zone::parse_argument(timezone)?,
     ) else {
         return Ok(Value::Null);
     };
     let size = read_bin_size(size)?;
+    check_bin_size(unit, size)?;
     let Some(first) = first_weekday_argument(unit, start_of_week)? else {
         return Ok(Value::Null);
     };
@@ -222,6 +226,20 @@ fn read_bin_size(size: &Value<'_>) -> Result<i64, CommandError> {
         return Err(CommandError::location(5_439_018, message));
     }
     Ok(whole)
+}
+
+/// Rejects a bin that is longer than the dates of MongoDB reach.
+fn check_bin_size(unit: Unit, size: i64) -> Result<(), CommandError> {
+    let (fits, code) = match unit {
+        Unit::Milliseconds(unit) => (unit.checked_mul(size).is_some(), 5_439_002),
+        Unit::Months(_) => (size <= MAX_BIN_MONTHS, 5_439_006),
+        Unit::Day | Unit::Week => (true, 0),
+    };
+    if fits {
+        return Ok(());
+    }
+    let message = format!("$dateTrunc does not support a 'binSize' of {size} for this unit");
+    Err(CommandError::location(code, message))
 }
 
 /// Returns the start of the bin of units that contains an instant; bins are counted from 2000.

@@ -4,7 +4,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 use chrono::{
-    Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _, Weekday,
+    DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _, Weekday,
 };
 
 use crate::error::CommandError;
@@ -50,6 +50,22 @@ const DAYS: [Weekday; 7] = [
 pub fn iso_text(milliseconds: i64) -> Option<String> {
     let local = Zone::UTC.local(milliseconds)?;
     format(local, "%Y-%m-%dT%H:%M:%S.%LZ", 0).ok()
+}
+
+/// Returns a timestamp as the functions of strings show it: `Jan  1 00:00:00:1`.
+pub fn stamp_text(stamp: u64) -> String {
+    let seconds = i64::try_from(stamp >> 32).unwrap_or_default();
+    let time = DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+    let month = MONTHS[usize::try_from(time.month0()).unwrap_or_default()];
+    format!(
+        "{} {:2} {:02}:{:02}:{:02}:{}",
+        &month[..3],
+        time.day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        stamp & 0xFFFF_FFFF
+    )
 }
 
 /// Rejects a format with other specifiers than the known ones.

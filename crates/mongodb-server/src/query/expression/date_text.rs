@@ -7,7 +7,7 @@ use crate::query::expression::date_zone::Zone;
 
 /// Reads a date, with or without a time and a zone.
 pub fn read(text: &str) -> Option<Read> {
-    let text = text.trim();
+    let text = text.trim_matches(|letter: char| letter.is_ascii_whitespace());
     let (date, rest) = read_date(text)?;
     let rest = rest.strip_prefix(['T', 't']).unwrap_or(rest).trim_start();
     let (time, zone) = read_time(rest)?;

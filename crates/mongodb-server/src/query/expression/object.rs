@@ -206,6 +206,10 @@ fn change_field(field: &Value<'_>, input: &Value<'_>, value: &Value<'_>) -> Outc
         let message = "$setField requires 'field' to evaluate to a constant string";
         CommandError::location(4_161_107, message)
     })?;
+    if name.contains('\0') {
+        let message = "$setField requires 'field' not to contain embedded null bytes";
+        return Err(CommandError::location(9_534_700, message));
+    }
     if input.is_nullish() {
         return Ok(Value::Null);
     }

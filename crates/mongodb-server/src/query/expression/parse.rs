@@ -1,6 +1,6 @@
 //! Compiles expressions.
 
-use crate::bson::{ArrayBuilder, Doc, Value};
+use crate::bson::{ArrayBuilder, Doc, MAX_DOCUMENT_BYTES, Value};
 use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
 use crate::query::environment::{self, Environment, Names};
 use crate::query::expression::function::Function;
@@ -8,7 +8,7 @@ use crate::query::expression::node::{Expression, SpecialForm, Variable};
 use crate::query::expression::scope::follow;
 use crate::query::expression::values::{borrowed, null_if_missing};
 use crate::query::expression::{functions, is_missing, parse_special};
-use crate::query::path::check_names;
+use crate::query::field_path::check_field_path;
 
 impl Expression {
     /// Compiles an expression that may use the variables of a command.
@@ -21,6 +21,11 @@ impl Expression {
         match value {
             Value::String(text) => match text.strip_prefix('$') {
                 Some(path) => parse_field(path, variables),
+                // It could not be sent on in a document.
+                None if text.len() >= MAX_DOCUMENT_BYTES => Err(CommandError::location(
+                    16_493,
+                    format!("a string in an expression exceeds {MAX_DOCUMENT_BYTES} bytes"),
+                )),
                 None => Ok(Self::Constant(value.clone().into_owned())),
             },
             Value::Document(bytes) => parse_document(Doc::new(bytes), variables),
@@ -72,15 +77,8 @@ fn parse_field(path: &str, variables: Names<'_>) -> Result<Expression, CommandEr
         let message = "'$' by itself is not a valid FieldPath";
         return Err(CommandError::location(16_872, message));
     }
-    check_names(path)?;
-    for part in &parts {
-        if part.starts_with('$') {
-            return Err(CommandError::location(
-                16_410,
-                "FieldPath field names may not start with '$'. Consider using $getField or \
-                 $setField.",
-            ));
-        }
+    if let Some(rest) = rest {
+        check_field_path(rest)?;
     }
     if let Variable::Named(name) = &variable
         && !variables.local.contains(&name.as_str())
@@ -207,9 +205,10 @@ fn parse_operator(
 fn missing_note(name: &str) -> &'static str {
     match name {
         "$accumulator" | "$acosh" | "$asinh" | "$atan2" | "$atanh" | "$bitAnd" | "$bitNot"
-        | "$bitOr" | "$bitXor" | "$cosh" | "$firstN" | "$function" | "$lastN" | "$maxN"
-        | "$meta" | "$minN" | "$sampleRate" | "$sinh" | "$stdDevPop" | "$stdDevSamp" | "$tanh"
-        | "$toHashedIndexKey" | "$tsIncrement" | "$tsSecond" => UNSUPPORTED_HERE,
+        | "$bitOr" | "$bitXor" | "$cosh" | "$createObjectId" | "$firstN" | "$function"
+        | "$lastN" | "$maxN" | "$meta" | "$minN" | "$sampleRate" | "$sigmoid" | "$sinh"
+        | "$stdDevPop" | "$stdDevSamp" | "$tanh" | "$toHashedIndexKey" | "$tsIncrement"
+        | "$tsSecond" => UNSUPPORTED_HERE,
         _ => "",
     }
 }

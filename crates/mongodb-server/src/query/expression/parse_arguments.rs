@@ -1,6 +1,6 @@
 //! Compiles the arguments of functions.
 
-use crate::bson::{Doc, Value};
+use crate::bson::{Doc, Element, Value};
 use crate::error::{Code, CommandError};
 use crate::query::environment::Names;
 use crate::query::expression::function::{Function, Parameters};
@@ -106,6 +106,9 @@ impl Function {
                 Some(_) if FALLBACKS.contains(parameter) => Expression::Omitted,
                 Some(value) if *parameter == "sortBy" => Expression::Constant(value.into_owned()),
                 Some(value) => {
+                    if *parameter == "field" && name != GET_FIELD {
+                        check_constant_field(name, &value)?;
+                    }
                     let expression = Expression::parse_with(&value, variables)?;
                     let optional = position >= required.len() && name != GET_FIELD;
                     if optional && expression.as_constant().is_none() {
@@ -177,6 +180,21 @@ impl Function {
         let [on_error, on_null] = FALLBACKS;
         Ok((parse(on_error)?, parse(on_null)?))
     }
+}
+
+/// Rejects a name of a field that is computed, for `$setField` and `$unsetField`.
+fn check_constant_field(function: &str, field: &Value<'_>) -> Result<(), CommandError> {
+    let operator = field
+        .as_document()
+        .and_then(|doc| doc.elements().next())
+        .map_or("", Element::name);
+    if operator.starts_with('$') && !matches!(operator, "$const" | "$literal") {
+        let message = format!(
+            "{function} requires 'field' to evaluate to a constant, but got a non-constant argument"
+        );
+        return Err(CommandError::location(4_161_106, message));
+    }
+    Ok(())
 }
 
 /// Arguments that are computed only if the others have no result.

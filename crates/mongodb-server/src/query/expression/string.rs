@@ -1,11 +1,13 @@
 //! Functions of strings.
 
 use crate::bson::builder::count_value;
+use crate::bson::value::integer_of;
 use crate::bson::{ArrayBuilder, MAX_DOCUMENT_BYTES, Value};
 use crate::error::{Code, CommandError};
+use crate::query::decimal;
 use crate::query::expression::array::{bound, too_large};
 use crate::query::expression::function::Outcome;
-use crate::query::expression::{conversion, is_missing, number_text};
+use crate::query::expression::{conversion, date_parts, is_missing, number_text};
 
 /// `$concat`
 pub fn concat(arguments: &[Value<'_>]) -> Outcome {
@@ -82,7 +84,7 @@ pub fn binary_size(arguments: &[Value<'_>]) -> Outcome {
 /// `$substrBytes`: start and length in bytes; a negative length extends to the end.
 pub fn substring_bytes(arguments: &[Value<'_>]) -> Outcome {
     let text = as_text(arguments.first())?;
-    let number = |index: usize| arguments.get(index).and_then(Value::as_f64);
+    let number = |index: usize| arguments.get(index).and_then(coerced_i64);
     let Some(start) = number(1) else {
         let message = "$substrBytes: starting index must be a numeric type";
         return Err(CommandError::location(16_034, message));
@@ -91,34 +93,39 @@ pub fn substring_bytes(arguments: &[Value<'_>]) -> Outcome {
         let message = "$substrBytes: length must be a numeric type";
         return Err(CommandError::location(16_035, message));
     };
-    if start <= -1.0 {
+    let (start, length) = (start?, length?);
+    let start = usize::try_from(start).map_err(|_negative| {
         let message = "$substrBytes: starting index must be non-negative";
-        return Err(CommandError::location(50_752, message));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturates at the ends of the range, as intended"
-    )]
-    let (start, length) = (
-        start as usize,
-        if length < 0.0 {
-            usize::MAX
-        } else {
-            length as usize
-        },
-    );
-    let end = start.saturating_add(length).min(text.len());
-    let piece = text.get(start.min(end)..end);
-    let piece = piece.ok_or_else(|| {
-        let (code, what) = if text.is_char_boundary(start.min(end)) {
-            (28_657, "ending in the middle of a UTF-8 character.")
-        } else {
-            (28_656, "starting at a UTF-8 continuation byte.")
-        };
-        CommandError::location(code, format!("$substrBytes: Invalid range, {what}"))
+        CommandError::location(50_752, message)
     })?;
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    let wrong = |code: i32, what: &str| {
+        let message = format!("$substrBytes: Invalid range, {what}");
+        Err(CommandError::location(code, message))
+    };
+    if start < text.len() && !text.is_char_boundary(start) {
+        return wrong(28_656, "starting at a UTF-8 continuation byte.");
+    }
+    let end = start.saturating_add(length).min(text.len());
+    if !text.is_char_boundary(end) {
+        return wrong(28_657, "ending in the middle of a UTF-8 character.");
+    }
+    let piece = text.get(start..end).unwrap_or_default();
     Ok(Value::from(piece.to_owned()))
+}
+
+/// Converts a number to an integer: a fraction of a double is cut off, a decimal is rounded, and a
+/// decimal out of range becomes the least integer. `None` for other values.
+fn coerced_i64(value: &Value<'_>) -> Option<Result<i64, CommandError>> {
+    Some(match *value {
+        Value::Double(number) => integer_of(number.trunc()).ok_or_else(|| {
+            let message = format!("Can't coerce out of range value {number} to long");
+            CommandError::location(31_109, message)
+        }),
+        Value::Decimal128(number) => Ok(decimal::nearest_i64(number).unwrap_or(i64::MIN)),
+        Value::Int32(_) | Value::Int64(_) => Ok(value.as_i64().unwrap_or_default()),
+        _ => return None,
+    })
 }
 
 /// `$substrCP`: start and length in code points.
@@ -206,23 +213,31 @@ fn is_blank(letter: char) -> bool {
 
 /// `$replaceOne` and `$replaceAll`
 pub fn replace(arguments: &[Value<'_>], all: bool) -> Outcome {
-    if arguments.iter().any(Value::is_nullish) {
-        return Ok(Value::Null);
-    }
-    let text = |index: usize| {
-        arguments.get(index).and_then(Value::as_str).ok_or_else(|| {
-            let message = "$replaceOne and $replaceAll require strings";
-            CommandError::location(51_746, message)
-        })
+    let name = if all { "$replaceAll" } else { "$replaceOne" };
+    let text = |index: usize, code: i32, which: &str| {
+        let value = arguments.get(index).filter(|value| !value.is_nullish());
+        let text = value.map(|value| {
+            let wrong = || format!("{name} requires that '{which}' be a string, found: {value}");
+            let text = value.as_str();
+            text.ok_or_else(|| CommandError::location(code, wrong()))
+        });
+        text.transpose()
     };
-    let (input, find, replacement) = (text(0)?, text(1)?, text(2)?);
+    // A wrong type is an error even next to null.
+    let (Some(input), Some(find), Some(replacement)) = (
+        text(0, 10_503_904, "input")?,
+        text(1, 10_503_901, "find")?,
+        text(2, 10_503_902, "replacement")?,
+    ) else {
+        return Ok(Value::Null);
+    };
     let replaced = if all {
         input.replace(find, replacement)
     } else {
         input.replacen(find, replacement, 1)
     };
     if replaced.len() > MAX_DOCUMENT_BYTES {
-        return Err(too_large("$replaceAll"));
+        return Err(too_large(name));
     }
     Ok(Value::from(replaced))
 }
@@ -255,11 +270,18 @@ pub fn index_of_code_points(arguments: &[Value<'_>]) -> Outcome {
     };
     let start = bound("$indexOfCP", arguments.get(2))?.unwrap_or(0);
     let end = bound("$indexOfCP", arguments.get(3))?.unwrap_or(usize::MAX);
-    let window: String = text.chars().take(end).skip(start).collect();
-    let whole = text.is_empty() && start == 0;
-    let nothing = wanted.is_empty() && window.is_empty() && !whole;
-    let found = window.find(wanted).filter(|_| !nothing);
-    Ok(index(found.map(|at| window[..at].chars().count() + start)))
+    // A match may begin before `end` and go on after it.
+    let offset = |count: usize| {
+        let mut ends = text.char_indices().map(|(at, _)| at);
+        ends.nth(count).unwrap_or(text.len())
+    };
+    let (first, last) = (offset(start), offset(end));
+    let beyond = start > text.chars().count() || start > end;
+    let within = text.get(first..).filter(|_| !beyond);
+    let found = within.and_then(|rest| rest.find(wanted).map(|at| at + first));
+    let both_empty = text.is_empty() && wanted.is_empty();
+    let found = found.filter(|at| *at < last || both_empty);
+    Ok(index(found.map(|at| text[..at].chars().count())))
 }
 
 fn search<'v>(
@@ -298,7 +320,7 @@ fn as_text(value: Option<&Value<'_>>) -> Result<String, CommandError> {
         Some(value) if value.is_nullish() => Ok(String::new()),
         Some(Value::Double(number)) => Ok(number_text::six_digits(*number)),
         Some(Value::Code(text) | Value::Symbol(text)) => Ok(text.as_ref().to_owned()),
-        Some(stamp @ Value::Timestamp(_)) => Ok(stamp.to_string()),
+        Some(Value::Timestamp(stamp)) => Ok(date_parts::stamp_text(*stamp)),
         // Unlike `$toString`, the functions of strings take neither.
         Some(Value::Bool(_) | Value::ObjectId(_)) => Err(no_text(value)),
         Some(known) => conversion::text_of(known).ok_or_else(|| no_text(value)),

@@ -132,6 +132,9 @@ impl Push {
 impl ElementOrder {
     fn parse(value: &Value<'_>) -> Result<Self, CommandError> {
         match value {
+            Value::Document(bytes) if Doc::new(bytes).is_empty() => Err(CommandError::bad_value(
+                "The $sort pattern is empty when it should be a set of fields.",
+            )),
             Value::Document(bytes) => Ok(Self::Fields(SortSpec::parse(Doc::new(bytes))?)),
             other => match other.as_i64() {
                 Some(1) => Ok(Self::Values { descending: false }),

@@ -72,7 +72,9 @@ impl Update {
                     // No document has such a field, so that there is nothing to remove.
                     continue;
                 }
-                let path = UpdatePath::parse(argument.name(), &filters)?;
+                // An insert may store such a name, and renaming it finds nothing.
+                let dollar = matches!(name, "$setOnInsert" | "$rename");
+                let path = UpdatePath::parse(argument.name(), &filters, dollar)?;
                 let operator = Operator::parse(name, argument)?;
                 modifications.push(Modification { path, operator });
             }

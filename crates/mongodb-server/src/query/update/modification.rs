@@ -1,7 +1,7 @@
 //! An operator on a path of a document.
 
 use crate::bson::Doc;
-use crate::error::CommandError;
+use crate::error::{Code, CommandError};
 use crate::query::path::Path;
 use crate::query::update::context::UpdateContext;
 use crate::query::update::operators::Operator;
@@ -41,6 +41,16 @@ impl Modification {
     ) -> Result<(), CommandError> {
         for path in places {
             if let Operator::Rename(to) = &self.operator {
+                let found = root.find(path.parts())?.is_some();
+                let to_id = to.parts().first().is_some_and(|part| part.name() == "_id");
+                if found && to_id && !context.inserting {
+                    return Err(CommandError::new(
+                        Code::IMMUTABLE_FIELD,
+                        format!(
+                            "Performing an update on the path '{to}' would modify the immutable field '_id'"
+                        ),
+                    ));
+                }
                 return rename(root, path, to);
             }
             if self.operator.needs_target() {

@@ -1,6 +1,6 @@
 //! Update operators that compute with numbers.
 
-use crate::bson::{Doc, Element, Kind, Value};
+use crate::bson::{Doc, Element, Kind, Value, order};
 use crate::error::CommandError;
 use crate::query::number;
 use crate::query::path::Path;
@@ -63,6 +63,16 @@ impl Arithmetic {
         } else {
             number::add(before, &self.operand)
         };
+        // An equal result is no change: a negative zero stays.
+        let unchanged =
+            |result: &Value<'_>| result.kind() == before.kind() && order::equal(result, before);
+        let computed = computed.map(|result| {
+            if unchanged(&result) {
+                before.clone().into_owned()
+            } else {
+                result
+            }
+        });
         computed.ok_or_else(|| {
             CommandError::bad_value(format!(
                 "Failed to apply {name} operations to current value ((NumberLong){before}) for \

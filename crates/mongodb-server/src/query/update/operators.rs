@@ -158,6 +158,10 @@ fn parse_rename(argument: Element<'_>) -> Result<Path, CommandError> {
             format!("The destination field for $rename may not be dynamic or empty: {to}"),
         ));
     }
+    if to.contains('\0') {
+        let message = "The destination field for $rename cannot contain an embedded null byte";
+        return Err(CommandError::location(9_867_600, message));
+    }
     Ok(Path::new(to))
 }
 
@@ -165,6 +169,13 @@ fn parse_current_date(value: &Value<'_>) -> Result<Kind, CommandError> {
     match value {
         Value::Bool(_) => Ok(Kind::DateTime),
         Value::Document(bytes) => match Doc::new(bytes).get("$type") {
+            _ if Doc::new(bytes).len() > 1 => {
+                let mut names = Doc::new(bytes).elements().map(Element::name);
+                let other = names.find(|name| *name != "$type").unwrap_or_default();
+                Err(CommandError::bad_value(format!(
+                    "Unrecognized $currentDate option: {other}"
+                )))
+            }
             Some(Value::String(kind)) if kind == "date" => Ok(Kind::DateTime),
             Some(Value::String(kind)) if kind == "timestamp" => Ok(Kind::Timestamp),
             _ => Err(CommandError::bad_value(

@@ -35,10 +35,6 @@ fn last_name(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or_default()
 }
 
-fn top_level(path: &str) -> &str {
-    path.split('.').next().unwrap_or_default()
-}
-
 /// The filters of `arrayFilters`, by identifier.
 #[derive(Debug, Default)]
 pub struct ArrayFilters {
@@ -54,23 +50,12 @@ impl ArrayFilters {
             let filter = value.as_document().ok_or_else(|| {
                 CommandError::type_mismatch("arrayFilters must contain only documents")
             })?;
-            let first = filter.elements().next();
-            let name = first.map(Element::name).ok_or_else(|| {
+            let identifier = identifier_of(filter)?.ok_or_else(|| {
                 CommandError::failed_to_parse(
                     "Cannot use an expression without a top-level field name in arrayFilters",
                 )
             })?;
-            if name.starts_with('$') {
-                return Err(CommandError::unsupported(format!("{name} in arrayFilters")));
-            }
-            let identifier = top_level(name).to_owned();
-            let mut other = filter.elements().map(|field| top_level(field.name()));
-            if let Some(other) = other.find(|other| *other != identifier) {
-                return Err(CommandError::failed_to_parse(format!(
-                    "Error parsing array filter :: caused by :: Expected a single top-level field \
-                     name, found '{identifier}' and '{other}'"
-                )));
-            }
+            check_identifier(&identifier)?;
             let compiled = Filter::parse_within(filter)?;
             if parsed
                 .filters
@@ -97,16 +82,62 @@ impl ArrayFilters {
     }
 }
 
+/// Returns the field that all conditions of an array filter are about; `None` if there are none.
+fn identifier_of(filter: Doc<'_>) -> Result<Option<String>, CommandError> {
+    let mut identifier: Option<String> = None;
+    for element in filter.elements() {
+        let name = element.name();
+        let mut found = Vec::new();
+        match (name, element.doc()) {
+            ("$and" | "$or" | "$nor", Some(branches)) => {
+                for branch in branches.elements().filter_map(Element::doc) {
+                    found.extend(identifier_of(branch)?);
+                }
+            }
+            _ if name.starts_with('$') => {
+                return Err(CommandError::bad_value(format!(
+                    "{name} is not allowed in this context: arrayFilters take conditions on a field"
+                )));
+            }
+            _ => found.extend(name.split('.').next().map(str::to_owned)),
+        }
+        for name in found {
+            match &identifier {
+                Some(known) if *known != name => {
+                    return Err(CommandError::failed_to_parse(format!(
+                        "Error parsing array filter :: caused by :: Expected a single top-level \
+                         field name, found '{known}' and '{name}'"
+                    )));
+                }
+                _ => identifier = Some(name),
+            }
+        }
+    }
+    Ok(identifier)
+}
+
+/// Rejects an identifier with other characters than letters and digits.
+fn check_identifier(name: &str) -> Result<(), CommandError> {
+    let first = name.starts_with(|first: char| first.is_ascii_lowercase());
+    if first && name.chars().all(|letter| letter.is_ascii_alphanumeric()) {
+        return Ok(());
+    }
+    Err(CommandError::bad_value(format!(
+        "Error parsing array filter :: caused by :: The top-level field name must be an \
+         alphanumeric string beginning with a lowercase letter, found '{name}'"
+    )))
+}
+
 impl UpdatePath {
-    /// Compiles a path.
-    pub fn parse(text: &str, filters: &ArrayFilters) -> Result<Self, CommandError> {
+    /// Compiles a path. `dollar` tells whether its first name may start with a dollar.
+    pub fn parse(text: &str, filters: &ArrayFilters, dollar: bool) -> Result<Self, CommandError> {
         if text.is_empty() {
             let message = "An empty update path is not valid.";
             return Err(CommandError::new(Code::EMPTY_FIELD_NAME, message));
         }
         let path = Path::new(text);
         let mut selections = Vec::new();
-        for part in path.parts() {
+        for (at, part) in path.parts().iter().enumerate() {
             let name = part.name();
             if name.is_empty() {
                 return Err(CommandError::new(
@@ -117,7 +148,17 @@ impl UpdatePath {
                     ),
                 ));
             }
-            selections.push(parse_selection(name, text, filters)?);
+            let selection = parse_selection(name, text, filters)?;
+            if at == 0 && selection.is_none() && !dollar && name.starts_with('$') {
+                return Err(CommandError::new(
+                    Code::DOLLAR_PREFIXED_FIELD,
+                    format!(
+                        "The dollar ($) prefixed field '{name}' in '{text}' is not valid for \
+                         storage."
+                    ),
+                ));
+            }
+            selections.push(selection);
         }
         if let Some(Some(Selection::Matched)) = selections.first() {
             return Err(CommandError::bad_value(format!(
@@ -289,12 +330,6 @@ fn parse_selection(
             identifier: identifier.to_owned(),
             filter: filter.clone(),
         }));
-    }
-    if name.starts_with('$') {
-        return Err(CommandError::new(
-            Code::DOLLAR_PREFIXED_FIELD,
-            format!("The dollar ($) prefixed field '{name}' in '{path}' is not valid for storage."),
-        ));
     }
     Ok(None)
 }
