@@ -2,11 +2,12 @@
 //!
 //! Their documents are stored as those of other collections, each by its own.
 
+use convoy_server_kit::unix_ms;
+
 use crate::bson::{Builder, Doc, Element, Kind, Value};
 use crate::command::Call;
 use crate::command::collection_options::with;
 use crate::command::statement::Statement;
-use crate::command::update::now_ms;
 use crate::engine::{Collection, CollectionOptions, IndexSpec, TimeSeries};
 use crate::error::{Code, CommandError};
 
@@ -221,7 +222,7 @@ fn expiry(call: &Call<'_>) -> Result<Option<i64>, CommandError> {
                     "TTL index 'expireAfterSeconds' option must be numeric and within an \
                      acceptable range, found: {seconds}"
                 ))),
-                Some(seconds) if seconds > now_ms() / 1_000 => Err(invalid(
+                Some(seconds) if seconds > since_1970() => Err(invalid(
                     "TTL index 'expireAfterSeconds' option must be within the seconds since 1970",
                 )),
                 seconds => Ok(seconds),
@@ -229,6 +230,11 @@ fn expiry(call: &Call<'_>) -> Result<Option<i64>, CommandError> {
         }
         None => Ok(None),
     }
+}
+
+/// Returns the seconds since 1970.
+fn since_1970() -> i64 {
+    i64::try_from(unix_ms() / 1_000).unwrap_or(i64::MAX)
 }
 
 /// Returns the options of a collection as `collMod` changes them.
