@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use convoy_server_kit::{Connections, FrameMemory, Limits};
 
+use crate::queries::Queries;
+
 /// A connection that has been idle for this long may be closed in favour of another.
 const SPARE: Duration = Duration::from_secs(60);
 
@@ -36,6 +38,8 @@ pub struct Bounds {
     pub deadlines: Deadlines,
     /// Those that are open.
     pub connections: Arc<Connections>,
+    /// Places of commands that read.
+    pub queries: Queries,
     /// Memory of requests.
     pub requests: Arc<FrameMemory>,
     /// Memory of replies.
@@ -49,6 +53,7 @@ impl Bounds {
             limits,
             deadlines,
             connections: Arc::new(Connections::new(limits.connections, SPARE)),
+            queries: Queries::default(),
             requests: FrameMemory::new(frame_memory),
             replies: FrameMemory::new(frame_memory),
         }

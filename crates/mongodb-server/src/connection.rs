@@ -24,7 +24,8 @@ use crate::bounds::Bounds;
 use crate::command::{self, Call, Client, Shared};
 use crate::faults::{Fault, Interruption, Moment};
 use crate::frame::{self, Frame, HEADER_BYTES, Header, Protocol, Reply};
-use crate::left::Left;
+use crate::left::{Left, client_leaves};
+use crate::queries;
 
 /// Bytes of a frame of a client that has not logged in.
 const FRAME_BEFORE_LOGIN: usize = 64 * 1024;
@@ -279,11 +280,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         client: &mut Client,
         run: Run,
     ) -> Result<(Run, Result<Option<Reply>, frame::Error>), Ended> {
+        let bounds = Arc::clone(&self.bounds);
+        let place = tokio::select! {
+            biased;
+            place = bounds.queries.enter(&run.frame) => place,
+            () = self.stopping.cancelled() => return Err(Ended::Stopping),
+            () = client_leaves(&mut self.stream, &mut self.early) => return Err(Ended::Closed),
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(error) => {
+                let reply = queries::refusal(&run.frame, &error);
+                return Ok((run, Ok(reply)));
+            }
+        };
         let shared = Arc::clone(&self.shared);
         let left = self.left.clone();
         let mut taken = std::mem::replace(client, Client::new(client.id, self.local));
         let work = move || {
             let reply = run_command(&shared, &mut taken, &left, &run);
+            drop(place);
             (run, reply, taken)
         };
         let mut running = tokio::task::spawn_blocking(work);
@@ -431,19 +447,6 @@ struct Run {
     frame: Frame,
 }
 
-/// Waits until the client leaves. The first byte of its next frame, which may come before the reply, is
-/// kept in `early`.
-async fn client_leaves(stream: &mut (impl AsyncRead + Unpin), early: &mut Option<u8>) {
-    if early.is_none() {
-        let mut byte = [0];
-        match stream.read(&mut byte).await {
-            Ok(1..) => *early = Some(byte[0]),
-            Ok(0) | Err(_) => return,
-        }
-    }
-    std::future::pending::<()>().await;
-}
-
 /// Runs a command; `None` if the client expects no reply.
 fn run_command(
     shared: &Shared,
@@ -463,32 +466,4 @@ fn run_command(
     };
     let reply = command::execute(shared, client, &request, fault, left);
     Ok((!request.unacknowledged).then(|| Reply::new(request.protocol, request_id, reply)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn client_that_closes_its_connection_has_left() {
-        let (client, mut server) = tokio::io::duplex(64);
-        let mut early = None;
-        drop(client);
-        client_leaves(&mut server, &mut early).await;
-        assert_eq!(early, None);
-    }
-
-    #[tokio::test]
-    async fn first_byte_of_the_next_frame_is_kept() {
-        let (mut client, mut server) = tokio::io::duplex(64);
-        client.write_all(&[7, 8]).await.unwrap();
-        let mut early = None;
-        tokio::select! {
-            biased;
-            () = client_leaves(&mut server, &mut early) => panic!("the client has not left"),
-            () = tokio::task::yield_now() => {}
-        }
-        assert_eq!(early, Some(7));
-        assert_eq!(server.read_u8().await.unwrap(), 8);
-    }
 }

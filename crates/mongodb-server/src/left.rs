@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
 const RUNNING: u8 = 0;
 const LEFT: u8 = 1;
 const KILLED: u8 = 2;
@@ -57,9 +59,47 @@ impl Left {
     }
 }
 
+/// Waits until the client leaves. The first byte of its next frame, which may come before the reply, is
+/// kept in `early`.
+pub async fn client_leaves(stream: &mut (impl AsyncRead + Unpin), early: &mut Option<u8>) {
+    if early.is_none() {
+        let mut byte = [0];
+        match stream.read(&mut byte).await {
+            Ok(1..) => *early = Some(byte[0]),
+            Ok(0) | Err(_) => return,
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn client_that_closes_its_connection_has_left() {
+        let (client, mut server) = tokio::io::duplex(64);
+        let mut early = None;
+        drop(client);
+        client_leaves(&mut server, &mut early).await;
+        assert_eq!(early, None);
+    }
+
+    #[tokio::test]
+    async fn first_byte_of_the_next_frame_is_kept() {
+        let (mut client, mut server) = tokio::io::duplex(64);
+        client.write_all(&[7, 8]).await.unwrap();
+        let mut early = None;
+        tokio::select! {
+            biased;
+            () = client_leaves(&mut server, &mut early) => panic!("the client has not left"),
+            () = tokio::task::yield_now() => {}
+        }
+        assert_eq!(early, Some(7));
+        assert_eq!(server.read_u8().await.unwrap(), 8);
+    }
 
     #[test]
     fn kill_ends_one_command_and_departure_all_that_need_their_client() {

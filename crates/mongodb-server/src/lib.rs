@@ -86,6 +86,7 @@ mod frame;
 pub mod fuzz;
 mod left;
 mod observer;
+mod queries;
 mod query;
 mod server;
 mod settings;

@@ -3,6 +3,8 @@
 use std::iter::Enumerate;
 use std::vec;
 
+use crate::aggregation::held::Charge;
+use crate::aggregation::memory::check_memory;
 use crate::aggregation::put::put;
 use crate::aggregation::stage::{Context, Stage};
 use crate::bson::{Doc, Element, Value};
@@ -25,6 +27,8 @@ pub struct Unwind {
     input: Box<dyn Stage>,
     spec: UnwindSpec,
     current: Option<Unwinding>,
+    /// Memory of the elements and of their document.
+    charge: Charge,
 }
 
 /// A document with the remaining elements of its array.
@@ -118,6 +122,7 @@ impl Unwind {
             input,
             spec,
             current: None,
+            charge: Charge::default(),
         }
     }
 
@@ -145,6 +150,10 @@ impl Unwind {
         };
         match items {
             Some(items) if !items.is_empty() => {
+                let memory = 2 * row.document.len() + size_of_val(items.as_slice());
+                self.charge.set(memory);
+                // The elements of one document are no more than its own size allows.
+                check_memory("$unwind", 0)?;
                 let items = items.into_iter().enumerate();
                 self.current = Some(Unwinding { row, items });
                 Ok(None)

@@ -176,6 +176,18 @@ impl Options {
     }
 }
 
+impl Options {
+    /// Returns the event after which the stream begins, if its entry may have another event.
+    pub fn resumed_event(&self) -> Option<Token> {
+        match self.start {
+            Some(Start::Resume(token) | Start::After(token)) => {
+                (token.kind == TokenKind::Event).then_some(token)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Returns the error of a point that is no longer in the oplog.
 pub fn history_lost() -> CommandError {
     CommandError::new(

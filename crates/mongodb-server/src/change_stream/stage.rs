@@ -33,6 +33,8 @@ pub struct ChangeStream {
     entries: VecDeque<OplogEntry>,
     /// Events of the entry before them.
     ready: VecDeque<Event>,
+    /// The event that the stream is resumed after, until its entry was read.
+    resumed: Option<Token>,
     progress: Progress,
 }
 
@@ -65,10 +67,14 @@ impl Progress {
 impl ChangeStream {
     /// Opens a stream at the place that its options name.
     pub fn open(options: Options, oplog: &Oplog) -> Result<Self, CommandError> {
-        let read = options.start(oplog)?;
+        let start = options.start(oplog)?;
+        // The entry is read again: a drop is followed by the event that ends the stream.
+        let resumed = options.resumed_event();
+        let resumed = resumed.filter(|event| oplog.covers(event.stamp.saturating_sub(1)));
+        let read = resumed.map_or(start, |event| event.stamp.saturating_sub(1));
         let progress = Progress(Arc::new(Mutex::new(State {
-            read,
-            event: None,
+            read: start,
+            event: resumed,
             ended: false,
         })));
         Ok(Self {
@@ -76,6 +82,7 @@ impl ChangeStream {
             read,
             entries: VecDeque::new(),
             ready: VecDeque::new(),
+            resumed,
             progress,
         })
     }
@@ -98,9 +105,14 @@ impl ChangeStream {
                 return Ok(None);
             };
             let document = Doc::new(&entry.bytes);
-            let events = self
+            let mut events = self
                 .options
                 .events(&context.engine, entry.stamp, document)?;
+            if let Some(resumed) = self.resumed.take_if(|event| event.stamp <= entry.stamp)
+                && resumed.stamp == entry.stamp
+            {
+                events.retain(|event| event.token.kind == TokenKind::Invalidate);
+            }
             self.ready.extend(events);
         }
     }

@@ -334,3 +334,47 @@ async fn options_that_do_not_fit_are_rejected_by_code() {
     assert_eq!(number(&reply, "code"), Some(20));
     server.stop().await.expect("the server stops");
 }
+
+#[tokio::test]
+async fn stream_resumed_after_a_drop_ends_with_an_invalidation() {
+    let (server, mut client) = served().await;
+    must(&mut client, insert("c", 1)).await;
+    let mut first = Stream::open(&mut client, Some("c"), Builder::new()).await;
+    must(&mut client, Builder::new().string("drop", "c")).await;
+    first.read(&mut client, 2).await;
+    assert_eq!(first.types(), ["drop", "invalidate"]);
+    let drop = document(Doc::new(&first.events[0]), "_id");
+    for option in ["resumeAfter", "startAfter"] {
+        let options = Builder::new().raw_document(option, Doc::new(&drop));
+        let mut resumed = Stream::open(&mut client, Some("c"), options).await;
+        resumed.read(&mut client, 1).await;
+        assert_eq!(resumed.types(), ["invalidate"]);
+        assert_eq!(resumed.id, 0, "the stream is closed");
+    }
+    server.stop().await.expect("the server stops");
+}
+
+#[tokio::test]
+async fn stream_resumed_after_an_event_does_not_return_it_again() {
+    let (server, mut client) = served().await;
+    let mut first = Stream::open(&mut client, Some("c"), Builder::new()).await;
+    for id in 0..3 {
+        must(&mut client, insert("c", id)).await;
+    }
+    first.read(&mut client, 3).await;
+    let token = document(Doc::new(&first.events[0]), "_id");
+    let resume = || Builder::new().raw_document("resumeAfter", Doc::new(&token));
+    let mut resumed = Stream::open(&mut client, Some("c"), resume()).await;
+    resumed.read(&mut client, 2).await;
+    assert_eq!(resumed.events, first.events[1..]);
+    // Before anything was read, the token of the stream is that of the event.
+    let stage = Builder::new().document("$changeStream", resume());
+    let opened = Builder::new()
+        .string("aggregate", "c")
+        .array("pipeline", list([stage]))
+        .document("cursor", Builder::new().int32("batchSize", 0));
+    let reply = must(&mut client, opened).await;
+    let cursor = document(Doc::new(&reply), "cursor");
+    assert_eq!(document(Doc::new(&cursor), "postBatchResumeToken"), token);
+    server.stop().await.expect("the server stops");
+}
