@@ -81,9 +81,11 @@ def waited(process, output, errors):
     return output.read().decode(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
-def audit_share(path, ended):
+def audit_share(path):
     """Returns the time of the audit and the report, as a part of the run's and the drain's."""
     began = {}
+    # The last event is written with the report, before the servers stop and their data is removed.
+    ended = os.path.getmtime(path)
     with open(path) as file:
         for event in map(json.loads, file):
             if event["event"] == "phase":
@@ -101,7 +103,7 @@ def simulate(executable, directory, columns, records, options=(), cores=None):
     events = os.path.join(directory, "events")
     command += ["--drain-timeout", "10m", "--events", events, *options]
     out, cpu, memory = waited(*started(command, directory, cores))
-    audit = audit_share(events, time.time())
+    audit = audit_share(events)
     report = json.loads(out)
     shutil.rmtree(os.path.join(directory, "runs"), ignore_errors=True)
     verdict = report["verdict"]

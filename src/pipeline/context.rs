@@ -1,6 +1,7 @@
 //! What all tasks of a process share.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::broker::TopicId;
@@ -119,6 +120,13 @@ impl Context {
             let partitions = self.partitions_of(topic).cast_signed();
             (0..partitions).map(move |number| TopicPartition { topic, number })
         })
+    }
+
+    /// Returns the share of each partition in some bytes, within limits.
+    pub fn share(&self, bytes: usize, limits: RangeInclusive<usize>) -> usize {
+        let topics = 0..self.settings.topics.len();
+        let partitions: usize = topics.map(|topic| self.partitions_of(topic) as usize).sum();
+        (bytes / partitions.max(1)).clamp(*limits.start(), *limits.end())
     }
 
     /// Returns the index of a partition in [`Self::partitions`].

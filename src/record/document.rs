@@ -17,9 +17,10 @@ use convoy_mongodb_server::bson::{Doc, Element, Invalid, Kind, Value, Writer, su
 
 use crate::dataset::{MISSING_LABEL, write_date};
 use crate::record::envelope::Envelope;
+use crate::record::field_names::FieldNames;
 use crate::record::headers::{RecordHeader, RecordHeaders};
 use crate::record::identity::DocumentId;
-use crate::record::names::{ID, OWN, payload_name};
+use crate::record::names::{ID, OWN};
 use crate::record::payload::{unquoted, write_decimal, write_integer, write_json_string};
 use crate::record::typed::{DecodeError, PayloadDecoder};
 
@@ -159,7 +160,7 @@ fn write_bytes(writer: &mut Writer<'_>, name: &str, bytes: Option<&[u8]>) {
 #[derive(Debug, Default)]
 pub struct DocumentReader {
     payload: Vec<u8>,
-    label_column: Option<String>,
+    names: FieldNames,
 }
 
 /// A document is not one that convoy writes.
@@ -203,7 +204,7 @@ impl DocumentReader {
     pub fn with_label(label_column: Option<String>) -> Self {
         Self {
             payload: Vec::new(),
-            label_column,
+            names: FieldNames::with_label(label_column),
         }
     }
 
@@ -224,6 +225,7 @@ impl DocumentReader {
         };
         // The label is text of the document, or of the payload that is rebuilt from it.
         let mut label_at = None;
+        let mut position = 0;
         for element in Doc::new(document).checked_elements()? {
             let (name, element) = element?;
             match (name, element.kind()) {
@@ -235,9 +237,12 @@ impl DocumentReader {
                 (OWN, Kind::Document) => read_own(element, &mut stored)?,
                 (ID | OWN, _) => {}
                 _ => {
-                    let name = payload_name(name);
-                    let start = append_field(&mut self.payload, name, element)?;
-                    if self.label_column.as_deref() == Some(name) {
+                    let name = self.names.at(position, name);
+                    position += 1;
+                    self.payload.extend_from_slice(&name.prefix);
+                    let start = self.payload.len();
+                    append_value(&mut self.payload, element)?;
+                    if name.is_label {
                         label_at = Some(start..self.payload.len());
                         stored.label = match element.kind() {
                             Kind::Null => Some(MISSING_LABEL),
@@ -298,16 +303,8 @@ fn read_coordinates<'a>(
     Ok(())
 }
 
-/// Appends a field to a payload and returns the start of its value.
-fn append_field(
-    payload: &mut Vec<u8>,
-    name: &str,
-    element: Element<'_>,
-) -> Result<usize, Unreadable> {
-    payload.push(b',');
-    write_json_string(payload, name);
-    payload.push(b':');
-    let start = payload.len();
+/// Appends the value of a field to a payload.
+fn append_value(payload: &mut Vec<u8>, element: Element<'_>) -> Result<(), Unreadable> {
     match element.kind() {
         Kind::Int32 | Kind::Int64 => {
             write_integer(payload, element.integer().ok_or(Unreadable::Field)?);
@@ -321,7 +318,7 @@ fn append_field(
         Kind::Bool | Kind::DateTime | Kind::Decimal128 => append_rare(payload, &element.value())?,
         _ => return Err(Unreadable::Field),
     }
-    Ok(start)
+    Ok(())
 }
 
 fn append_rare(payload: &mut Vec<u8>, value: &Value<'_>) -> Result<(), Unreadable> {

@@ -8,6 +8,7 @@ mod digits;
 mod document;
 mod envelope;
 mod exact;
+mod field_names;
 mod fields;
 mod flat;
 mod headers;

@@ -24,12 +24,6 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 /// Default timeout of a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Timeout of each response of a scan: without an index, the server reads everything first.
-pub(super) const SCAN_DEADLINE: Duration = Duration::from_secs(120);
-
-/// Documents per response of a scan. A response holds at most 16 MiB.
-pub(super) const SCAN_BATCH: u32 = 1_000;
-
 /// A connection pool to one deployment, and the database in it.
 #[derive(Debug, Clone)]
 pub struct Connection {
@@ -265,33 +259,6 @@ impl Documents {
             .within(deadline, command)
             .await
             .map_err(|source| self.failed("look up documents in", source))
-    }
-
-    /// Visits every document that matches, in order of `_id`.
-    ///
-    /// The timeout applies to each response of the server, not to the whole scan.
-    pub async fn scan(
-        &self,
-        filter: Document,
-        mut visit: impl FnMut(&RawDocument),
-    ) -> Result<(), Error> {
-        let fail = |source| self.failed("read", source);
-        let collection = self.collection();
-        let find = collection
-            .find(filter)
-            .sort(doc! { "_id": 1 })
-            .batch_size(SCAN_BATCH)
-            .into_future();
-        let mut cursor = self.pool.within(SCAN_DEADLINE, find).await.map_err(fail)?;
-        while self
-            .pool
-            .within(SCAN_DEADLINE, cursor.advance())
-            .await
-            .map_err(fail)?
-        {
-            visit(cursor.current());
-        }
-        Ok(())
     }
 
     /// Returns the first documents that match, in order of `_id`.

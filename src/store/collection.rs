@@ -4,8 +4,9 @@ use std::future::IntoFuture as _;
 
 use bson::RawDocument;
 
-use crate::store::client::{Documents, SCAN_BATCH, SCAN_DEADLINE};
+use crate::store::client::Documents;
 use crate::store::error::Error;
+use crate::store::scan::{SCAN_BATCH, SCAN_DEADLINE};
 
 impl Documents {
     /// Returns the number of documents as the server has noted it; 0 if the collection does not exist.

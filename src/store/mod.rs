@@ -8,6 +8,7 @@ mod failure;
 mod insert;
 mod outcome;
 mod pool;
+mod scan;
 
 pub use client::{Connection, Documents, binary_id};
 pub use error::{Error, command_hint as hint};

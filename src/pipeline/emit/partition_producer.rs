@@ -33,6 +33,12 @@ use crate::record::DocumentId;
 /// Readings to encode before the request in flight is polled again.
 const CHUNK: usize = 64;
 
+/// Bytes of the batches that fill at one time, of all partitions together.
+const FILLING_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of a full batch, however many partitions there are.
+const MIN_BATCH_BYTES: usize = 64 * 1024;
+
 /// A partition to produce to.
 #[derive(Debug)]
 pub struct ProducerPartition {
@@ -77,6 +83,7 @@ struct Flight {
 }
 
 impl PartitionProducer {
+    /// Other producers may have the same recorder.
     pub fn new(
         context: Arc<Context>,
         emission: Arc<EmissionSettings>,
@@ -84,10 +91,11 @@ impl PartitionProducer {
         queue: Arc<Queue>,
         acks: Arc<Acks>,
         dead_letters: Arc<DeadLetters>,
+        recorder: Arc<Recorder>,
     ) -> Self {
         let batcher = Batcher::new(batcher::Limits {
             records: usize::MAX,
-            bytes: BATCH_BYTES,
+            bytes: context.share(FILLING_BYTES, MIN_BATCH_BYTES..=BATCH_BYTES),
             wait: emission.linger,
         });
         let (shared, settings) = (Arc::clone(&context), Arc::clone(&emission));
@@ -109,13 +117,8 @@ impl PartitionProducer {
             producer: target.producer,
             acks,
             dead_letters,
-            recorder: Arc::default(),
+            recorder,
         }
-    }
-
-    /// Returns the recorder of this producer's latencies.
-    pub fn recorder(&self) -> Arc<Recorder> {
-        Arc::clone(&self.recorder)
     }
 
     /// Sends until the queue is closed and empty. Returns the account of the readings, and the error

@@ -12,8 +12,14 @@ use crate::pipeline::lag::PartitionProgress;
 use crate::pipeline::machine::Attempts;
 use crate::pipeline::outage::{Failing, Outage};
 
-/// Bytes of one fetch: a few hundred records, so that decoding does not delay the writer.
-const FETCH_BYTES: i32 = 1024 * 1024;
+/// Maximum bytes of one fetch: a few hundred records, so that decoding does not delay the writer.
+const FETCH_BYTES: usize = 1024 * 1024;
+
+/// Bytes of one fetch of each partition together: every fetch in flight has its buffers.
+const FETCHES_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of one fetch, however many partitions there are.
+const MIN_FETCH_BYTES: usize = 128 * 1024;
 
 /// How long a fetch waits for the first record.
 const FETCH_WAIT: Duration = Duration::from_millis(500);
@@ -70,11 +76,12 @@ impl Fetching<'_> {
         let mut outage = None;
         let mut attempts = Attempts::new(self.context.settings.timeouts.broker);
         let mut empty: Option<Empty> = None;
+        let bytes = self
+            .context
+            .share(FETCHES_BYTES, MIN_FETCH_BYTES..=FETCH_BYTES);
+        let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
         loop {
-            let fetched = self
-                .partition
-                .fetch(self.position, FETCH_BYTES, FETCH_WAIT)
-                .await;
+            let fetched = self.partition.fetch(self.position, bytes, FETCH_WAIT).await;
             let now = self.context.clock.now();
             let fetched = match fetched {
                 Ok(fetched) => fetched,

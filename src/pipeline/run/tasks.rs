@@ -30,6 +30,9 @@ use crate::pipeline::settings::{EmissionSettings, StorageSettings};
 /// How long producers may take to end when they are no longer waited for.
 const GIVE_UP_DEADLINE: Duration = Duration::from_millis(500);
 
+/// Recorders of all producers. One has a megabyte of histograms, which every interval reads.
+const PRODUCER_RECORDERS: usize = 4;
+
 type Produced = (Ledger, Result<(), Error>);
 
 /// The tasks of a run.
@@ -104,7 +107,10 @@ impl Tasks {
         let consumers =
             consumers.map(|consumers| start_consumers(context, consumers, &acks, &mut recorders));
         let mut tasks = JoinSet::new();
-        for ((target, queue), acks) in targets.into_iter().zip(&queues).zip(acks.iter()) {
+        let shared = targets.len().min(PRODUCER_RECORDERS);
+        let shared: Vec<Arc<Recorder>> = (0..shared).map(|_| Arc::default()).collect();
+        let accounts = queues.iter().zip(acks.iter()).zip(shared.iter().cycle());
+        for (target, ((queue, acks), recorder)) in targets.into_iter().zip(accounts) {
             let producer = PartitionProducer::new(
                 Arc::clone(context),
                 Arc::clone(emission),
@@ -112,10 +118,11 @@ impl Tasks {
                 Arc::clone(queue),
                 Arc::clone(acks),
                 Arc::clone(&producers.dead_letters),
+                Arc::clone(recorder),
             );
-            recorders.push(producer.recorder());
             tasks.spawn_on(producer.run(), &producers.runtime);
         }
+        recorders.extend(shared);
         let stop = StopFlag::default();
         let start = context.clock.now();
         if let Some(arrivals) = arrivals {

@@ -30,6 +30,7 @@ const KNOWN_IN: &[(&str, &[&str])] = &[
             "store/failure.rs",
             "store/insert.rs",
             "store/pool.rs",
+            "store/scan.rs",
         ],
     ),
     (
