@@ -33,8 +33,8 @@ pub(super) const SCAN_BATCH: u32 = 1_000;
 /// A connection pool to one deployment, and the database in it.
 #[derive(Debug, Clone)]
 pub struct Connection {
-    pool: Pool,
-    database: String,
+    pub(super) pool: Pool,
+    pub(super) database: String,
     command_timeout: Duration,
 }
 
@@ -151,7 +151,11 @@ impl Connection {
         }
     }
 
-    fn failed(&self, intention: &'static str, collection: &str, source: Cause) -> Error {
+    pub(super) fn command_timeout(&self) -> Duration {
+        self.command_timeout
+    }
+
+    pub(super) fn failed(&self, intention: &'static str, collection: &str, source: Cause) -> Error {
         let collection = format!("{}.{collection}", self.database);
         Error::Command {
             intention,
