@@ -185,10 +185,26 @@ doc:
 deny:
     cargo deny check licenses bans sources
 
-# Build a wheel with the executable into `target/wheels` (needs maturin).
+# Build a static executable with musl (needs `rustup target add x86_64-unknown-linux-musl` and musl-gcc).
+static:
+    cargo build --profile dist --locked --bin convoy --target x86_64-unknown-linux-musl
+
+# Build a wheel with the static executable into `target/wheels` (needs maturin and what `static` needs).
 wheel *arguments:
-    cd packaging && maturin build --locked "$@"
+    cd packaging && maturin build --locked --target x86_64-unknown-linux-musl --compatibility manylinux2014 musllinux_1_2 "$@"
+
+# Install the wheel into a new environment and run tests with it (needs what `wheel` needs).
+test-wheel: wheel
+    packaging/try-wheel target/wheels/convoy_up-*.whl
 
 # Build the image.
 image:
     docker build --file packaging/Dockerfile --tag convoy .
+
+# Build the image with an executable of this machine, without pulling an image (needs what `static` needs).
+image-static: static
+    packaging/image-static
+
+# Run the image as Testcontainers' generic container (needs testcontainers, confluent-kafka, pymongo).
+test-image:
+    python3 packaging/try_image.py

@@ -136,8 +136,13 @@ impl CollectionPass {
             (row != WITHHELD).then_some((reading, slot, row))
         });
         let Some((reading, slot, row)) = emitted else {
-            let nothing = "no such reading was emitted".to_owned();
-            self.count_changed(vehicle, sequence, nothing);
+            let difference = match (vehicle, sequence) {
+                (Some(_), Some(_)) => "no such reading was emitted",
+                (Some(_), None) => "`convoy_sequence` is missing or no whole number",
+                (None, Some(_)) => "`convoy_vehicle` is missing or no vehicle's number",
+                (None, None) => "`convoy_vehicle` and `convoy_sequence` are missing or no numbers",
+            };
+            self.count_changed(vehicle, sequence, difference.to_owned());
             return;
         };
         self.mark(reading, slot);

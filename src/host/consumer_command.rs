@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::host::interrupt;
+use crate::host::last_line::last_line;
 use crate::measure::RunClock;
 use crate::platform::group_is_running;
 use crate::report::{ConsumerExit, ExitCause};
@@ -202,6 +203,7 @@ impl ConsumerCommand {
             history: Arc::clone(&self.history),
             terminal: self.terminal.clone(),
             log: self.spec.log.clone(),
+            variables: self.spec.variables.clone(),
         };
         let watch = move || {
             watching.run();
@@ -225,6 +227,7 @@ struct Watching {
     history: Arc<Mutex<History>>,
     terminal: Terminal,
     log: PathBuf,
+    variables: Vec<(&'static str, Secret)>,
 }
 
 impl Watching {
@@ -246,17 +249,23 @@ impl Watching {
             .map_or_else(|| "unknown".to_owned(), described);
         let mut history = lock(&self.history);
         let cause = history.ending.unwrap_or(ExitCause::Itself);
+        let last_line = (cause == ExitCause::Itself)
+            .then(|| last_line(&self.log, &self.variables))
+            .flatten();
         history.exits.push(ConsumerExit {
             at_s: Duration::from_nanos(self.clock.now()).as_secs_f64(),
             status: how.clone(),
+            last_line: last_line.clone(),
             cause,
         });
         drop(history);
         tracing::info!(status = how, ?cause, "the consumer command ended");
         if cause == ExitCause::Itself {
+            let said = last_line.map(|line| format!("; its last line: {line}"));
             self.terminal.say(format!(
-                "warning: the consumer command ended by itself ({how}); its output is in {}",
-                self.log.display()
+                "warning: the consumer command ended by itself ({how}); its output is in {}{}",
+                self.log.display(),
+                said.unwrap_or_default()
             ));
         }
     }

@@ -38,6 +38,11 @@ impl FirstFetch {
         self.faults.get_or_init(|| Arc::clone(faults));
     }
 
+    /// Returns whether a consumer has read from a partition.
+    pub fn is_fetched(&self) -> bool {
+        *self.fetched.borrow()
+    }
+
     /// Waits until a consumer has read from a partition.
     pub async fn wait(&self) {
         let mut fetched = self.fetched.subscribe();

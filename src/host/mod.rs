@@ -17,6 +17,7 @@ pub mod fault_switch;
 pub mod faults;
 mod file_sizes;
 pub mod interrupt;
+mod last_line;
 pub mod launch;
 pub mod open_files;
 mod proxies;

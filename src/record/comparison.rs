@@ -9,7 +9,8 @@
 //! | date | date, or text of the same instant |
 //! | text | the same text; a number or boolean whose text it is |
 //!
-//! Fields that the payload does not have do not matter: programs add their own.
+//! Fields that the payload does not have do not matter: programs add their own. A field may have
+//! another case and other separators than its column, such as `tirePressure`, as mappers write it.
 
 use std::fmt;
 
@@ -20,6 +21,7 @@ use serde_json::value::RawValue;
 
 use crate::dataset::{Schema, parse_date};
 use crate::record::names::ID;
+use crate::record::payload_identity::same_letters;
 
 /// Length of the text of a value in a message.
 const SHOWN: usize = 60;
@@ -66,8 +68,15 @@ impl Columns<'_> {
     fn element(&self, name: &str, likely: usize) -> Option<Element<'_>> {
         let named = |element: &&Element<'_>| element.name_bytes() == name.as_bytes();
         let at_place = self.elements.get(likely).filter(named);
+        let columns = &self.schema.columns;
+        let spelled = |element: &&Element<'_>| {
+            let found = element.name_bytes();
+            same_letters(found, name.as_bytes())
+                && !columns.iter().any(|it| it.name.as_bytes() == found)
+        };
         at_place
             .or_else(|| self.elements.iter().find(named))
+            .or_else(|| self.elements.iter().find(spelled))
             .copied()
     }
 }
@@ -311,6 +320,38 @@ mod tests {
             first_difference(&schema(), payload, Doc::new(&document.finish())),
             None
         );
+    }
+
+    #[test]
+    fn field_with_another_case_or_separators_is_that_of_its_column() {
+        let mut schema = schema();
+        schema.columns[1].name = "tire_pressure".to_owned();
+        let payload = br#"{"class":"neg","tire_pressure":12,"x":2.5}"#;
+        let difference = |schema: &Schema, name: &str| {
+            let document = Builder::new().string("Class", "neg").int32(name, 12);
+            let document = document.double("x", 2.5).finish();
+            first_difference(schema, payload, Doc::new(&document))
+        };
+        for name in [
+            "tirePressure",
+            "TIRE_PRESSURE",
+            "tire-pressure",
+            "tirepressure",
+        ] {
+            assert_eq!(difference(&schema, name), None, "{name}");
+        }
+        let missing = difference(&schema, "tire_pressures").unwrap();
+        assert_eq!(
+            missing.to_string(),
+            "`tire_pressure` is missing (expected 12)"
+        );
+        // A field of another column is not taken for this one.
+        schema.columns.push(Column {
+            name: "tirePressure".to_owned(),
+            kind: ColumnType::Integer,
+            nullable: true,
+        });
+        assert!(difference(&schema, "tirePressure").is_some());
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod headers;
 mod identity;
 mod learned;
 mod names;
+mod no_identity;
 mod payload;
 mod payload_identity;
 mod syntax;
@@ -32,6 +33,7 @@ pub use fields::{Fields, write_nullable};
 pub use headers::{Header, Headers, RecordHeader, RecordHeaders};
 pub use identity::{DocumentId, RunKey};
 pub use names::RESERVED_FIELDS;
+pub use no_identity::{NoIdentity, explain_no_identity};
 pub use payload::{EncodeError, PayloadEncoder, write_json_string};
 pub use payload_identity::{
     FoundIdentity, IDENTITY_FIELDS, PayloadIdentity, find_identity, identity_columns,

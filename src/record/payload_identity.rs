@@ -14,7 +14,7 @@ use convoy_mongodb_server::bson::{Doc, Element, Kind, Value};
 use crate::dataset::{Column, ColumnType};
 use crate::record::payload::{write_integer, write_json_string};
 
-const RUN: &str = "convoy_run";
+pub(super) const RUN: &str = "convoy_run";
 const VEHICLE: &str = "convoy_vehicle";
 const SEQUENCE: &str = "convoy_sequence";
 const EMITTED_AT: &str = "convoy_emitted_at";
@@ -125,22 +125,26 @@ fn identity_of(holder: Doc<'_>) -> Option<FoundIdentity<'_>> {
 }
 
 /// Returns the index of a field's name, whatever its case and its separators.
-fn field_index(name: &[u8]) -> Option<usize> {
-    let is_separator = |byte: &u8| matches!(byte, b'_' | b'-');
+pub(super) fn field_index(name: &[u8]) -> Option<usize> {
+    let known = |known: &&str| same_letters(name, known.as_bytes());
     // Most names are not one of these: decide by the first letter.
     let first = name.iter().find(|byte| !is_separator(byte))?;
-    if !first.eq_ignore_ascii_case(&b'c') {
-        return None;
-    }
-    IDENTITY_FIELDS.iter().position(|known| {
-        let letters = |name: &[u8]| name.iter().filter(|byte| !is_separator(byte)).count();
-        let same = name
-            .iter()
-            .filter(|byte| !is_separator(byte))
-            .zip(known.bytes().filter(|byte| !is_separator(byte)))
-            .all(|(found, known)| found.eq_ignore_ascii_case(&known));
-        same && letters(name) == letters(known.as_bytes())
-    })
+    let possible = first.eq_ignore_ascii_case(&b'c');
+    possible.then(|| IDENTITY_FIELDS.iter().position(known))?
+}
+
+/// Returns whether two names differ in case and separators only.
+pub(super) fn same_letters(one: &[u8], other: &[u8]) -> bool {
+    letters(one).eq(letters(other))
+}
+
+fn letters(name: &[u8]) -> impl Iterator<Item = u8> {
+    let letters = name.iter().filter(|byte| !is_separator(byte));
+    letters.map(u8::to_ascii_lowercase)
+}
+
+fn is_separator(byte: &u8) -> bool {
+    matches!(byte, b'_' | b'-')
 }
 
 /// Returns a whole number that is not negative, of any type that holds one.

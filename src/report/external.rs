@@ -21,6 +21,15 @@ pub struct External {
     pub documents: u64,
     /// Documents in the collection that do not name the run.
     pub other_documents: u64,
+    /// Why one of them has no identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unnamed: Option<String>,
+    /// Other collections with documents of the run, if this one has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<String>,
+    /// Whether a consumer has read the topic; `None` if the broker is not embedded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic_read: Option<bool>,
     /// Whether the end-to-end latency is known: only an embedded store tells when a document is durable.
     pub latency_measured: bool,
     /// Whether the order of each vehicle's readings was judged: the broker keeps it only with vehicles
@@ -48,6 +57,9 @@ pub struct ConsumerExit {
     pub at_s: f64,
     /// How it ended, such as `exit code 1` or `signal 9`.
     pub status: String,
+    /// Last line of its output, if it ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_line: Option<String>,
     /// Why it ended.
     pub cause: ExitCause,
 }

@@ -27,8 +27,8 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection pool to one deployment, and the database in it.
 #[derive(Debug, Clone)]
 pub struct Connection {
-    pool: Pool,
-    database: String,
+    pub(super) pool: Pool,
+    pub(super) database: String,
     command_timeout: Duration,
 }
 
@@ -145,7 +145,11 @@ impl Connection {
         }
     }
 
-    fn failed(&self, intention: &'static str, collection: &str, source: Cause) -> Error {
+    pub(super) fn command_timeout(&self) -> Duration {
+        self.command_timeout
+    }
+
+    pub(super) fn failed(&self, intention: &'static str, collection: &str, source: Cause) -> Error {
         let collection = format!("{}.{collection}", self.database);
         Error::Command {
             intention,

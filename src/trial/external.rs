@@ -219,6 +219,7 @@ impl<'a> Consumer<'a> {
         let collected = outcome.collected.clone()?;
         let command = self.command.as_ref();
         let history = command.map(|it| it.history()).unwrap_or_default();
+        let embedded = self.broker == BackendKind::Embedded;
         Some(External {
             command: self.settings.consumer.shown_command(),
             starts: history.starts,
@@ -232,6 +233,9 @@ impl<'a> Consumer<'a> {
             .to_owned(),
             documents: collected.documents,
             other_documents: collected.other_documents,
+            unnamed: collected.unnamed.map(|it| it.to_string()),
+            elsewhere: collected.elsewhere,
+            topic_read: embedded.then(|| self.watch.first_fetch.is_fetched()),
             latency_measured: self.store == BackendKind::Embedded,
             order_judged: collected.order_judged,
             appended_again: collected.appended_again,

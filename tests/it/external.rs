@@ -102,7 +102,7 @@ fn decode(payload: &[u8]) -> Reading {
 
 /// Starts a run without a command and waits until its consumer may start.
 fn start(place: &Place, options: &str) -> Child {
-    let files = "--write-env run.env --ready-file ready --database shop --collection trucks";
+    let files = "--write-env run.env --ready-file ready --database shop";
     let mut child = place.start(&format!("{RUN} {files} {options}"));
     let mut stderr = BufReader::new(child.stderr.as_mut().unwrap());
     let mut said = String::new();
@@ -138,10 +138,19 @@ fn ended(mut child: Child) -> (Option<i32>, Value) {
     (status.code(), report)
 }
 
-/// Runs a consumer beside a run.
+/// Runs a consumer beside a run that audits its collection.
 fn beside(options: &str, store: impl FnMut(Reading) -> Vec<Document>) -> (Option<i32>, Value) {
+    beside_with("trucks", options, store)
+}
+
+/// Runs a consumer beside a run that audits a collection.
+fn beside_with(
+    collection: &str,
+    options: &str,
+    store: impl FnMut(Reading) -> Vec<Document>,
+) -> (Option<i32>, Value) {
     let place = Place::with_rows();
-    let child = start(&place, options);
+    let child = start(&place, &format!("--collection {collection} {options}"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let consuming = async {
         let consumer = TestConsumer::connect(&place, store).await;
@@ -216,6 +225,49 @@ fn mistakes_of_a_consumer_are_counted_and_named() {
 }
 
 #[test]
+fn documents_that_do_not_name_their_reading_are_explained() {
+    type Make = fn(Document) -> Document;
+    let kinds: [(Make, &str); 4] = [
+        (
+            |fields| doc! { "payload": Bson::from(fields).to_string() },
+            "`payload` has the payload as text",
+        ),
+        (
+            |fields| doc! { "a": { "b": fields } },
+            "the identity is in `a.b`",
+        ),
+        (
+            |fields| doc! { "readings": [fields] },
+            "the identity is in `readings.0`",
+        ),
+        (
+            |fields| fields.into_iter().take(2).collect(),
+            "but not `convoy_run`",
+        ),
+    ];
+    for (make, expected) in kinds {
+        let store = |reading: Reading| vec![make(reading.fields)];
+        let (code, report) = beside("--settle 300ms", store);
+        assert_eq!(code, Some(1));
+        assert_eq!(counts(&report), [200, 0, 200, 0, 0, 0]);
+        let external = &report["external_consumer"];
+        assert_eq!(external["other_documents"], 200);
+        let why = external["unnamed"].as_str().unwrap();
+        assert!(why.contains(expected), "{why}");
+    }
+}
+
+#[test]
+fn documents_in_another_collection_are_found() {
+    let store = |reading: Reading| vec![reading.fields];
+    let (code, report) = beside_with("lorries", "--settle 300ms", store);
+    assert_eq!(code, Some(1));
+    let external = &report["external_consumer"];
+    assert_eq!(external["elsewhere"], serde_json::json!(["shop.trucks"]));
+    assert_eq!(external["topic_read"], true);
+}
+
+#[test]
 fn documents_of_other_types_are_clean_and_end_the_run_at_once() {
     let store = |reading: Reading| {
         let mut document = doc! { "read_by": "a test" };
@@ -284,10 +336,11 @@ fn consumer_that_ends_at_once_is_reported_and_loses_everything() {
     assert_eq!(external["exits"][0]["status"], "exit code 3");
     assert_eq!(external["exits"][0]["cause"], "itself");
     assert_eq!(log(&place), "no such topic\n");
-    assert!(
-        outcome.stderr.contains("ended by itself (exit code 3)"),
-        "{outcome}"
-    );
+    assert_eq!(external["exits"][0]["last_line"], "no such topic");
+    assert_eq!(external["topic_read"], false);
+    for said in ["ended by itself (exit code 3)", "last line: no such topic"] {
+        assert!(outcome.stderr.contains(said), "{outcome}");
+    }
     let latency = &report["summary"]["stages"]["end_to_end_latency"];
     assert_eq!(latency["p50_us"], Value::Null, "absent, not 0");
 }

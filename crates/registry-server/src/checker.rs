@@ -39,6 +39,10 @@ pub(super) struct Checker {
 pub(super) struct Deadline(Arc<AtomicBool>);
 
 impl Deadline {
+    #[cfg_attr(
+        not(feature = "json-schema"),
+        allow(dead_code, reason = "other comparisons are short")
+    )]
     pub(super) fn passed(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

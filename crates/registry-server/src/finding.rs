@@ -1,5 +1,10 @@
 //! Reasons why two schemas are not compatible.
 
+#![cfg_attr(
+    not(feature = "json-schema"),
+    allow(dead_code, reason = "Avro has findings of its own")
+)]
+
 use std::borrow::Cow;
 use std::fmt;
 

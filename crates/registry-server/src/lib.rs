@@ -71,6 +71,7 @@ mod finding;
 pub mod fuzz;
 mod http;
 mod journal;
+#[cfg_attr(not(feature = "json-schema"), path = "without_json_schema.rs")]
 mod json_schema;
 mod origin;
 mod parse;

@@ -1,5 +1,7 @@
 //! Compares the collection of an external consumer with the readings.
 
+use std::time::Duration;
+
 use convoy_mongodb_server::bson::Doc;
 
 use crate::audit::{
@@ -11,8 +13,13 @@ use crate::pipeline::emit::{EncodeBuffer, Workload};
 use crate::pipeline::error::Error;
 use crate::pipeline::external::settling::Settled;
 use crate::pipeline::settings::EmissionSettings;
-use crate::record::{FoundIdentity, HASHES_CONTENT, find_identity, first_difference};
-use crate::store::Documents;
+use crate::record::{
+    FoundIdentity, HASHES_CONTENT, NoIdentity, explain_no_identity, find_identity, first_difference,
+};
+use crate::store::{Connection, Documents};
+
+/// Deadline of the look at other collections.
+const ELSEWHERE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What is known of an external consumer's collection beyond the verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +30,10 @@ pub struct Collected {
     pub documents: u64,
     /// Documents in the collection that do not name the run.
     pub other_documents: u64,
+    /// Why the first of them that arrived during the run has no identity.
+    pub unnamed: Option<NoIdentity>,
+    /// Other collections with documents of the run, if this one has none.
+    pub elsewhere: Vec<String>,
     /// Whether the order of each vehicle's readings was judged: the broker keeps it only with vehicles
     /// as keys.
     pub order_judged: bool,
@@ -43,6 +54,7 @@ pub struct Audited {
     pub verdict: Verdict,
     pub documents: u64,
     pub other_documents: u64,
+    pub unnamed: Option<NoIdentity>,
     pub missing: Vec<MissingReadings>,
     pub reordered: Vec<ReorderedVehicle>,
     pub changed: Vec<ChangedDocument>,
@@ -53,22 +65,28 @@ pub fn is_ordered(emission: &EmissionSettings) -> bool {
     emission.key == Key::Vehicle
 }
 
-/// Reads every document of a collection in the order in which they were stored.
+/// Reads every document of a collection in the order in which they were stored. `existing` of them
+/// were there before the run.
 pub async fn audit(
     case: &Case,
     emission: &EmissionSettings,
     documents: &Documents,
+    existing: u64,
 ) -> Result<Audited, Error> {
     let mut pass = expected(case, emission);
     let workload = &*emission.workload;
     let (mut of_run, mut others) = (0, 0);
     let mut buffer = EncodeBuffer::default();
-    let mut failure = None;
+    let (mut failure, mut unnamed) = (None, None);
     let scan = documents.scan_in_stored_order(|document| {
         case.visited.add(1);
         let identity = find_identity(Doc::new(document.as_bytes()));
         let Some(identity) = identity.filter(|it| it.run == case.run_id) else {
             others += 1;
+            if unnamed.is_none() && identity.is_none() && others > existing {
+                let document = Doc::new(document.as_bytes());
+                unnamed = Some(explain_no_identity(document, &case.run_id));
+            }
             return;
         };
         of_run += 1;
@@ -89,6 +107,7 @@ pub async fn audit(
         verdict: pass.verdict(&case.ledger, is_ordered(emission)),
         documents: of_run,
         other_documents: others,
+        unnamed,
         missing: missing(&pass, &case.ledger),
         reordered: if is_ordered(emission) {
             pass.reordered_examples()
@@ -97,6 +116,19 @@ pub async fn audit(
         },
         changed: pass.changed_examples,
     })
+}
+
+/// Returns the names of other collections whose newest document is one of the run.
+pub async fn elsewhere(store: &Connection, documents: &Documents, run: &str) -> Vec<String> {
+    let expected = documents.name();
+    let newest = store.newest_documents(&expected);
+    let newest = tokio::time::timeout(ELSEWHERE_DEADLINE, newest).await;
+    let newest = newest.ok().and_then(Result::ok).unwrap_or_default();
+    let of_run = newest.into_iter().filter(|it| {
+        let identity = find_identity(Doc::new(it.document.as_bytes()));
+        identity.is_some_and(|identity| identity.run == run)
+    });
+    of_run.map(|it| it.collection).collect()
 }
 
 /// Replays the schedule: which reading has which row.

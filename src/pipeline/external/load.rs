@@ -9,7 +9,7 @@ use crate::pipeline::audit::Case;
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::external::arrivals::Arrivals;
-use crate::pipeline::external::audit::{Collected, audit, is_ordered};
+use crate::pipeline::external::audit::{Collected, audit, elsewhere, is_ordered};
 use crate::pipeline::external::settling::{Settled, Settling};
 use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::retry;
@@ -56,6 +56,8 @@ pub struct Loaded {
     settings: ExternalSettings,
     store: Connection,
     documents: Documents,
+    /// Documents that were in the collection before.
+    existing: u64,
     /// Why the run no longer waited for the consumer.
     pub settled: Settled,
     appended_again: Option<u64>,
@@ -151,6 +153,7 @@ impl ExternalRun {
             settings,
             store,
             documents,
+            existing,
             settled,
             appended_again,
             accounted,
@@ -180,6 +183,7 @@ impl Loaded {
             settings,
             store,
             documents,
+            existing,
             settled,
             appended_again,
             accounted,
@@ -191,7 +195,7 @@ impl Loaded {
         let case = Case::new(&context, emission, finished.ledger, finished.start);
         let auditing = Box::pin(async {
             let tell = || observer.audited(case.visited.get(), case.ledger.emitted);
-            telling(tell, Box::pin(audit(&case, emission, &documents))).await
+            telling(tell, Box::pin(audit(&case, emission, &documents, existing))).await
         });
         let audited = if accounted {
             let audited = interrupt.audit_over.run_until_cancelled(auditing).await;
@@ -207,6 +211,8 @@ impl Loaded {
             settled,
             documents: 0,
             other_documents: 0,
+            unnamed: None,
+            elsewhere: Vec::new(),
             order_judged: is_ordered(emission),
             appended_again,
             missing: Vec::new(),
@@ -216,6 +222,7 @@ impl Loaded {
         let verdict = audited.map(|audited| {
             collected.documents = audited.documents;
             collected.other_documents = audited.other_documents;
+            collected.unnamed = audited.unnamed;
             collected.missing = audited.missing;
             collected.reordered = audited.reordered;
             collected.changed = audited.changed;
@@ -231,6 +238,11 @@ impl Loaded {
             verdict.log_truncations = context.counters.log_truncations.get();
             verdict
         });
+        if verdict.as_ref().is_some_and(|it| it.missing > 0) && collected.documents == 0 {
+            let looking = Box::pin(elsewhere(&store, &documents, &case.run_id));
+            let found = interrupt.audit_over.run_until_cancelled(looking).await;
+            collected.elsewhere = found.unwrap_or_default();
+        }
         Outcome {
             recording: finished.recording,
             intervals: finished.intervals,

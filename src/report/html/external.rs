@@ -75,7 +75,11 @@ fn exit(exit: &ConsumerExit) -> Vec<String> {
         ExitCause::Stopped => "the run was over",
     };
     let at = format!("{} s", quantity::significant(exit.at_s));
-    vec![at, exit.status.clone(), cause.to_owned()]
+    let status = match &exit.last_line {
+        Some(line) => format!("{}: {line}", exit.status),
+        None => exit.status.clone(),
+    };
+    vec![at, status, cause.to_owned()]
 }
 
 #[cfg(test)]
@@ -96,11 +100,13 @@ mod tests {
                 ConsumerExit {
                     at_s: 4.2,
                     status: "signal 9".to_owned(),
+                    last_line: None,
                     cause: ExitCause::Fault,
                 },
                 ConsumerExit {
                     at_s: 30.5,
                     status: "exit code 0".to_owned(),
+                    last_line: None,
                     cause: ExitCause::Stopped,
                 },
             ],
@@ -108,6 +114,9 @@ mod tests {
             settled: "quiet".to_owned(),
             documents: 600,
             other_documents: 3,
+            unnamed: None,
+            elsewhere: Vec::new(),
+            topic_read: Some(true),
             latency_measured: true,
             order_judged: true,
             appended_again: None,

@@ -18,7 +18,10 @@ pub(super) fn section(report: &Report, page: &Page) -> String {
         .filter(|it| it.cause == ExitCause::Itself);
     lines.extend(by_itself.map(|exit| {
         let at = quantity::significant(exit.at_s);
-        format!("  ended by itself after {at} s: {}", exit.status)
+        let last_line = exit.last_line.as_ref();
+        let said = last_line.map(|line| format!("; its last line: {line}"));
+        let said = said.unwrap_or_default();
+        format!("  ended by itself after {at} s: {}{said}", exit.status)
     }));
     if !external.missing.is_empty() {
         let ranges: Vec<String> = external.missing.iter().map(missing).collect();
@@ -101,9 +104,15 @@ pub(in crate::report) fn notes(report: &Report, external: &External) -> Vec<Stri
     let uncommitted = external.uncommitted.filter(|it| *it > 0 && missing > 0);
     if let Some(uncommitted) = uncommitted {
         let records = quantity::count(uncommitted);
+        let killed = external.exits.iter().any(|it| it.cause == ExitCause::Fault);
+        let why = if killed {
+            "a killed member of a group keeps its partitions until its session timeout, 45 s by default: \
+             pass a longer `--settle`"
+        } else {
+            "it was too slow for `--settle`, or hung"
+        };
         notes.push(format!(
-            "the consumer has not committed {records} records, so it would read them again: they are not lost; \
-             it was too slow for `--settle`, or hung"
+            "the consumer has not committed {records} records, so it would read them again: they are not lost; {why}"
         ));
     }
     if !external.order_judged {
@@ -121,10 +130,30 @@ pub(in crate::report) fn notes(report: &Report, external: &External) -> Vec<Stri
                 .to_owned(),
         );
     }
+    if external.topic_read == Some(false) && missing > 0 {
+        notes.push(
+            "no consumer has read the topic: read the one in `CONVOY_TOPIC`, from the broker in `BOOTSTRAP_SERVER`"
+                .to_owned(),
+        );
+    }
+    if !external.elsewhere.is_empty() {
+        let others: Vec<String> = external
+            .elsewhere
+            .iter()
+            .map(|it| format!("`{it}`"))
+            .collect();
+        notes.push(format!(
+            "documents of this run are in {}: store them in the collection of `CONVOY_DATABASE` and \
+             `CONVOY_COLLECTION`, or name yours with `--database` and `--collection`",
+            others.join(", ")
+        ));
+    }
     if external.other_documents > 0 {
         let others = quantity::count(external.other_documents);
+        let why = external.unnamed.as_ref();
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         notes.push(format!(
-            "{others} other documents in the collection do not name this run"
+            "{others} other documents in the collection do not name this run{why}"
         ));
     }
     notes

@@ -209,9 +209,8 @@ impl View<'_> {
 
 /// Returns the types of schemas that this build supports.
 fn schema_types() -> Value {
-    if cfg!(feature = "protobuf") {
-        json!(["JSON", "PROTOBUF", "AVRO"])
-    } else {
-        json!(["JSON", "AVRO"])
-    }
+    let json = cfg!(feature = "json-schema").then_some("JSON");
+    let protobuf = cfg!(feature = "protobuf").then_some("PROTOBUF");
+    let types: Vec<&str> = json.into_iter().chain(protobuf).chain(["AVRO"]).collect();
+    json!(types)
 }

@@ -7,11 +7,11 @@ use referencing::{Registry, Resolver, ResourceRef};
 use serde_json::{Map, Value};
 
 use crate::json_schema::Document;
+use crate::json_schema::check::{BASE, draft};
 use crate::json_schema::graph::{
     Additional, Array, Combined, Criterion, Dependencies, Graph, Id, Node, Number, Object,
     PatternProperty, Rest, Shape, Text,
 };
-use crate::references::{BASE, draft};
 
 /// Maximum number of nodes of a graph.
 const MAX_NODES: usize = 200_000;

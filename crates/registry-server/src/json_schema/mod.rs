@@ -21,6 +21,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod bounds;
+mod check;
 mod combined;
 mod compare;
 mod content;
@@ -32,6 +33,8 @@ use serde_json::Value;
 use crate::checker::Deadline;
 use crate::finding::Finding;
 use crate::references::References;
+
+pub(super) use check::check;
 
 /// A schema with the documents it refers to.
 #[derive(Debug, Clone, Copy)]
