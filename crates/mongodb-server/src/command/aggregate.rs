@@ -183,9 +183,22 @@ fn check_place(
         SourceSpec::CurrentOperations if !without_collection || call.database != "admin" => {
             "$currentOp must be run against the 'admin' database with {aggregate: 1}"
         }
+        SourceSpec::CurrentOperations => return check_local(call, "$currentOp"),
         _ => return Ok(()),
     };
     Err(CommandError::new(Code::INVALID_NAMESPACE, message))
+}
+
+/// Rejects another read concern than that of local reads.
+fn check_local(call: &Call<'_>, stage: &str) -> Result<(), CommandError> {
+    let concern = call.document("readConcern")?.unwrap_or(Doc::EMPTY);
+    match concern.get("level") {
+        Some(Value::String(level)) if level != "local" => Err(CommandError::new(
+            Code::INVALID_OPTIONS,
+            format!("Aggregation stage {stage} cannot run with a readConcern other than 'local'"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the documents of a first stage that does not read the collection.

@@ -38,8 +38,23 @@ pub fn create(
     call.only(&[HARMLESS_OPTIONS, UNSUPPORTED_OPTIONS, stored, &special].concat())?;
     let namespace = call.namespace()?;
     create_options::check(call, &namespace)?;
-    if let Some(Value::Null) = call.body.get("clusteredIndex") {
-        return Err(call.wrong_type("clusteredIndex", Kind::Null, "object"));
+    match call.body.get("clusteredIndex") {
+        Some(Value::Null) => {
+            return Err(call.wrong_type("clusteredIndex", Kind::Null, "object"));
+        }
+        Some(_) if call.flag("capped")?.unwrap_or(false) => {
+            let message = "the 'capped' option cannot be used with the 'clusteredIndex' option";
+            return Err(CommandError::location(6_049_200, message));
+        }
+        _ => {}
+    }
+    if let Some(fields) = call.document("encryptedFields")?
+        && fields.element("fields").is_none()
+    {
+        return Err(call.missing("encryptedFields.fields"));
+    }
+    if call.document("collation")?.is_some_and(Doc::is_empty) {
+        return Err(call.missing("collation.locale"));
     }
     let view = view::options(shared, call, &namespace)?;
     let series = time_series::options(call)?;

@@ -198,7 +198,7 @@ pub fn check_definition(
             let message = format!("View cycle detected: {namespace} depends on itself");
             return Err(CommandError::new(Code::GRAPH_CONTAINS_CYCLE, message));
         }
-        if depth > MAX_DEPTH {
+        if depth >= MAX_DEPTH {
             let message = format!("View depth limit exceeded; maximum depth is {MAX_DEPTH}");
             return Err(CommandError::new(Code::VIEW_DEPTH_LIMIT_EXCEEDED, message));
         }
