@@ -284,7 +284,7 @@ impl Search {
         let confirmed: Vec<&Probe> = self.of_purpose(Purpose::Confirm).collect();
         let share = f64::from(limit) * PUBLISHED_SHARE;
         match confirmed.as_slice() {
-            [] => self.long_trial(share, self.longest(rest, 2), Purpose::Confirm),
+            [] => Self::long_trial(share, self.longest(rest, 2), Purpose::Confirm),
             [.., last] if last.held() => {
                 let published = last.vehicles;
                 self.confirm_limit(limit, published, rest)
@@ -293,7 +293,7 @@ impl Search {
             [.., last] => {
                 let lower = f64::from(last.vehicles) * LOWER_SHARE;
                 self.limit = Some(rounded(lower / PUBLISHED_SHARE));
-                self.long_trial(lower, self.longest(rest, 1), Purpose::Confirm)
+                Self::long_trial(lower, self.longest(rest, 1), Purpose::Confirm)
             }
         }
     }
@@ -306,7 +306,7 @@ impl Search {
             [.., last] if last.held() || tried.len() >= MOST_LIMITS => return Step::End,
             [.., last] => f64::from(last.vehicles) * (1.0 - self.plan.precision),
         };
-        let step = self.long_trial(next, self.longest(rest, 1), Purpose::ConfirmLimit);
+        let step = Self::long_trial(next, self.longest(rest, 1), Purpose::ConfirmLimit);
         if let Step::Trial { vehicles, .. } = step {
             if vehicles <= published {
                 return Step::End;
@@ -316,7 +316,7 @@ impl Search {
         step
     }
 
-    fn long_trial(&self, vehicles: f64, measured: Option<Duration>, purpose: Purpose) -> Step {
+    fn long_trial(vehicles: f64, measured: Option<Duration>, purpose: Purpose) -> Step {
         measured.map_or(Step::End, |measured| Step::Trial {
             vehicles: rounded(vehicles),
             measured,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::Verdict;
 use crate::broker::PartitionReader;
 use crate::faults::DataKind;
 use crate::pipeline::audit::Case;
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::external::arrivals::Arrivals;
-use crate::pipeline::external::audit::{Collected, audit, elsewhere, is_ordered};
+use crate::pipeline::external::audit::{Audited, Collected, audit, elsewhere, is_ordered};
 use crate::pipeline::external::settling::{Settled, Settling};
 use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::retry;
@@ -219,25 +220,7 @@ impl Loaded {
             reordered: Vec::new(),
             changed: Vec::new(),
         };
-        let verdict = audited.map(|audited| {
-            collected.documents = audited.documents;
-            collected.other_documents = audited.other_documents;
-            collected.unnamed = audited.unnamed;
-            collected.missing = audited.missing;
-            collected.reordered = audited.reordered;
-            collected.changed = audited.changed;
-            let mut verdict = audited.verdict;
-            // They are duplicates of the topic, not of the consumer.
-            let resent = appended_again.unwrap_or_default();
-            verdict.duplicated = verdict.duplicated.saturating_sub(resent);
-            if settled == Settled::Interrupted {
-                // The consumer had no time for them.
-                verdict.undelivered += std::mem::take(&mut verdict.missing);
-            }
-            verdict.withheld = context.counters.withheld.get();
-            verdict.log_truncations = context.counters.log_truncations.get();
-            verdict
-        });
+        let verdict = audited.map(|audited| judged(audited, &mut collected, &context));
         if verdict.as_ref().is_some_and(|it| it.missing > 0) && collected.documents == 0 {
             let looking = Box::pin(elsewhere(&store, &documents, &case.run_id));
             let found = interrupt.audit_over.run_until_cancelled(looking).await;
@@ -256,4 +239,25 @@ impl Loaded {
             collected: Some(collected),
         }
     }
+}
+
+/// Fills in what the audit saw, and returns its verdict on the consumer.
+fn judged(audited: Audited, collected: &mut Collected, context: &Context) -> Verdict {
+    collected.documents = audited.documents;
+    collected.other_documents = audited.other_documents;
+    collected.unnamed = audited.unnamed;
+    collected.missing = audited.missing;
+    collected.reordered = audited.reordered;
+    collected.changed = audited.changed;
+    let mut verdict = audited.verdict;
+    // They are duplicates of the topic, not of the consumer.
+    let resent = collected.appended_again.unwrap_or_default();
+    verdict.duplicated = verdict.duplicated.saturating_sub(resent);
+    if collected.settled == Settled::Interrupted {
+        // The consumer had no time for them.
+        verdict.undelivered += std::mem::take(&mut verdict.missing);
+    }
+    verdict.withheld = context.counters.withheld.get();
+    verdict.log_truncations = context.counters.log_truncations.get();
+    verdict
 }

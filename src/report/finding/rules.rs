@@ -156,7 +156,8 @@ fn latency(report: &Report) -> Option<Finding> {
     );
     if largest == Stage::FetchLatency && cause.id == "store" {
         let store = shown(stages.store_latency.p50_us);
-        evidence.push_str(&format!("; store latency p50 {store}"));
+        evidence.push_str("; store latency p50 ");
+        evidence.push_str(&store);
     }
     Some(Finding {
         id: cause.id.to_owned(),

@@ -17,6 +17,8 @@ use crate::query::{
 pub struct Accumulator {
     kind: Kind,
     argument: Expression,
+    /// Whether it is of a group: in its result, the least and the greatest key are documents.
+    grouped: bool,
 }
 
 /// What an accumulator computes.
@@ -68,7 +70,10 @@ impl Accumulator {
             let message = format!("The {} accumulator is a unary operator", operator.name());
             return Err(CommandError::location(40_237, message));
         }
-        Ok(parsed)
+        Ok(Self {
+            grouped: true,
+            ..parsed
+        })
     }
 
     /// Compiles the accumulator of a window, whose argument may be an array.
@@ -94,16 +99,24 @@ impl Accumulator {
         if Ranking::is_known(name) {
             let (ranking, argument) = Ranking::parse(name, &value, environment)?;
             let kind = Kind::Ranking(Box::new(ranking));
-            return Ok(Self { kind, argument });
+            return Ok(Self::ungrouped(kind, argument));
         }
         if matches!(name, "$percentile" | "$median") {
             let (percentiles, argument) = parse_percentiles(name, &value, Names::of(environment))?;
             let kind = Kind::Percentiles(percentiles);
-            return Ok(Self { kind, argument });
+            return Ok(Self::ungrouped(kind, argument));
         }
         let kind = Kind::parse(name)?;
         let argument = Expression::parse_in(&value, environment)?;
-        Ok(Self { kind, argument })
+        Ok(Self::ungrouped(kind, argument))
+    }
+
+    fn ungrouped(kind: Kind, argument: Expression) -> Self {
+        Self {
+            kind,
+            argument,
+            grouped: false,
+        }
     }
 
     fn parse_count(argument: &Value<'_>) -> Result<Self, CommandError> {
@@ -111,10 +124,8 @@ impl Accumulator {
             let message = "$count takes no arguments, i.e. $count:{}";
             return Err(CommandError::type_mismatch(message));
         }
-        Ok(Self {
-            kind: Kind::Sum,
-            argument: Expression::Constant(Value::Int32(1)),
-        })
+        let one = Expression::Constant(Value::Int32(1));
+        Ok(Self::ungrouped(Kind::Sum, one))
     }
 
     pub fn kind(&self) -> &Kind {
@@ -148,7 +159,7 @@ impl Accumulator {
             Kind::Sum | Kind::Average => State::Sum(Sum::default()),
             Kind::Extreme(_) | Kind::First | Kind::Last => State::Value(None),
             Kind::Push => State::Array(ArrayBuilder::default()),
-            Kind::AddToSet => State::Set(Distinct::default()),
+            Kind::AddToSet => State::Set(Distinct::new(self.grouped)),
             Kind::Merge => State::Fields(Vec::new()),
             Kind::Deviation { .. } => State::Numbers {
                 count: 0.0,
@@ -231,7 +242,8 @@ impl Accumulator {
         match (&self.kind, state) {
             (Kind::Average, State::Sum(sum)) => sum.average(),
             (_, State::Sum(sum)) => sum.total(),
-            (_, State::Value(value)) => wrapped(value.unwrap_or(Value::Null)),
+            (_, State::Value(value)) if self.grouped => wrapped(value.unwrap_or(Value::Null)),
+            (_, State::Value(value)) => value.unwrap_or(Value::Null),
             (_, State::Array(array)) => array.into_value(),
             (_, State::Set(set)) => set.into_value(),
             (_, State::Fields(fields)) => {

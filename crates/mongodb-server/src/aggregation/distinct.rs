@@ -11,9 +11,19 @@ pub struct Distinct {
     keys: BTreeSet<Key>,
     values: ArrayBuilder,
     key_bytes: usize,
+    /// Whether the least and the greatest key are put into documents.
+    wraps: bool,
 }
 
 impl Distinct {
+    /// Returns an empty set; `wraps` tells whether its keys are [`wrapped`].
+    pub fn new(wraps: bool) -> Self {
+        Self {
+            wraps,
+            ..Self::default()
+        }
+    }
+
     /// Adds a value unless it is missing or known; returns the bytes that are held for it.
     pub fn add(&mut self, value: &Value<'_>) -> usize {
         let key = Key::of(value);
@@ -23,7 +33,9 @@ impl Distinct {
         }
         let before = self.values.size();
         match value {
-            Value::MinKey | Value::MaxKey => self.values.push(&wrapped(value.clone())),
+            Value::MinKey | Value::MaxKey if self.wraps => {
+                self.values.push(&wrapped(value.clone()));
+            }
             _ => self.values.push(value),
         }
         self.key_bytes += bytes;

@@ -19,6 +19,7 @@ pub fn hello(
     client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
+    check_user(call)?;
     let reply = Builder::new().bool("isWritablePrimary", true);
     Ok(describe(reply, shared, client, call))
 }
@@ -29,8 +30,33 @@ pub fn is_master(
     client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
+    check_user(call)?;
     let reply = Builder::new().bool("helloOk", true).bool("ismaster", true);
     Ok(describe(reply, shared, client, call))
+}
+
+/// Rejects a user whose mechanisms are asked for in another form than `database.user` or
+/// `{ user, db }`.
+fn check_user(call: &Call<'_>) -> Result<(), CommandError> {
+    let valid = match call.body.get("saslSupportedMechs") {
+        None => true,
+        Some(Value::String(user)) => user.contains('.'),
+        Some(Value::Document(user)) => {
+            let user = Doc::new(&user);
+            ["user", "db"]
+                .iter()
+                .all(|name| user.get(name).is_some_and(|part| part.as_str().is_some()))
+        }
+        Some(other) => {
+            return Err(call.wrong_type("saslSupportedMechs", other.kind(), "string"));
+        }
+    };
+    if valid {
+        return Ok(());
+    }
+    Err(CommandError::bad_value(
+        "UserName must contain a '.' separated database.user pair",
+    ))
 }
 
 /// Describes the server: a standalone one, unless it is a replica set. Drivers number their writes

@@ -243,6 +243,17 @@ fn long(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// Rejects a check of documents that also repairs.
+fn check_repair(call: &Call<'_>) -> Result<(), CommandError> {
+    if call.flag("repair")?.unwrap_or(false) && call.flag("checkBSONConformance")?.unwrap_or(false)
+    {
+        let message = "Running the validate command with { repair: true } and \
+                       { checkBSONConformance: true } is not supported.";
+        return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+    }
+    Ok(())
+}
+
 /// `validate`: checks every document and every index key.
 pub fn validate(
     shared: &Shared,
@@ -278,6 +289,7 @@ pub fn validate(
             return Err(CommandError::new(Code::INVALID_OPTIONS, message));
         }
     }
+    check_repair(call)?;
     if background && shared.replica_set.is_none() {
         let message =
             "Running validate command in the background is not supported in standalone mode";

@@ -259,8 +259,12 @@ pub fn changed(
         let changed = Value::Document(changed.finish().into());
         options = with(&options, "timeseries", Some(&changed));
     }
-    let Some(value) = call.value("expireAfterSeconds") else {
-        return Ok(options);
+    let value = match call.body.get("expireAfterSeconds") {
+        Some(Value::Null) => {
+            return Err(call.wrong_type("expireAfterSeconds", Kind::Null, "long"));
+        }
+        Some(value) => value,
+        None => return Ok(options),
     };
     if !series {
         return Err(invalid(
