@@ -175,7 +175,7 @@ def fits(row, size, directory):
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if row == "partitions" and size * 12 > files:
         return f"`ulimit -Hn` is {files}"
-    if row == "records" and size * 1_500 > shutil.disk_usage(directory).free // 2:
+    if row == "records" and size * 700 > shutil.disk_usage(directory).free // 2:
         return "less than twice its space on the disk"
     return None
 
