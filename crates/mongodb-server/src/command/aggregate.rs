@@ -89,15 +89,7 @@ pub fn aggregate(
         check_read_concern(call, &target)?;
         let concern = WriteConcern::parse(call)?;
         let mut stage = build(rest, source);
-        let position = match target {
-            StageSpec::Merge(spec) => {
-                let nulls = merge::check_target(shared, &spec)?;
-                merge::merge(shared, &context, &spec, nulls, stage.as_mut())
-            }
-            StageSpec::Out(spec) => out::replace(shared, &context, &spec, stage.as_mut()),
-            _ => Ok(Position::default()),
-        };
-        let position = position.map_err(failed)?;
+        let position = write(shared, &context, &target, stage.as_mut())?;
         concern.wait(&shared.engine, position)?;
         return Ok(cursor::complete(
             &namespace.to_string(),
@@ -105,6 +97,24 @@ pub fn aggregate(
         ));
     }
     reply(shared, &context, &namespace, build(rest, source), batch).map_err(failed)
+}
+
+/// Writes the documents of a pipeline; returns the position up to which the log must be synced.
+fn write(
+    shared: &Shared,
+    context: &Context,
+    target: &StageSpec,
+    stage: &mut dyn Stage,
+) -> Result<Position, CommandError> {
+    let position = match target {
+        StageSpec::Merge(spec) => {
+            let nulls = merge::check_target(shared, spec)?;
+            merge::merge(shared, context, spec, nulls, stage)
+        }
+        StageSpec::Out(spec) => out::replace(shared, context, spec, stage),
+        _ => Ok(Position::default()),
+    };
+    position.map_err(failed)
 }
 
 /// Returns the error of a pipeline that ran.
