@@ -128,7 +128,7 @@ fn identity_of(holder: Doc<'_>) -> Option<FoundIdentity<'_>> {
 pub(super) fn field_index(name: &[u8]) -> Option<usize> {
     let known = |known: &&str| same_letters(name, known.as_bytes());
     // Most names are not one of these: decide by the first letter.
-    let first = name.iter().find(|byte| !is_separator(byte))?;
+    let first = name.iter().find(|byte| !is_separator(**byte))?;
     let possible = first.eq_ignore_ascii_case(&b'c');
     possible.then(|| IDENTITY_FIELDS.iter().position(known))?
 }
@@ -139,11 +139,11 @@ pub(super) fn same_letters(one: &[u8], other: &[u8]) -> bool {
 }
 
 fn letters(name: &[u8]) -> impl Iterator<Item = u8> {
-    let letters = name.iter().filter(|byte| !is_separator(byte));
+    let letters = name.iter().filter(|byte| !is_separator(**byte));
     letters.map(u8::to_ascii_lowercase)
 }
 
-fn is_separator(byte: &u8) -> bool {
+fn is_separator(byte: u8) -> bool {
     matches!(byte, b'_' | b'-')
 }
 

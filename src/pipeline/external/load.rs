@@ -207,26 +207,9 @@ impl Loaded {
         let injected = case.ledger.injected.get(&DataKind::Duplicate).copied();
         let injected = injected.unwrap_or_default();
         let appended_again = appended_again.map(|again| again.saturating_sub(injected));
-        let mut collected = Collected {
-            settled,
-            documents: 0,
-            other_documents: 0,
-            unnamed: None,
-            elsewhere: Vec::new(),
-            order_judged: is_ordered(emission),
-            appended_again,
-            missing: Vec::new(),
-            reordered: Vec::new(),
-            changed: Vec::new(),
-        };
+        let mut collected = Collected::unaudited(settled, is_ordered(emission), appended_again);
         let verdict = audited.map(|audited| {
-            collected.documents = audited.documents;
-            collected.other_documents = audited.other_documents;
-            collected.unnamed = audited.unnamed;
-            collected.missing = audited.missing;
-            collected.reordered = audited.reordered;
-            collected.changed = audited.changed;
-            let mut verdict = audited.verdict;
+            let mut verdict = collected.fill(audited);
             // They are duplicates of the topic, not of the consumer.
             let resent = appended_again.unwrap_or_default();
             verdict.duplicated = verdict.duplicated.saturating_sub(resent);
