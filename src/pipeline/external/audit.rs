@@ -60,6 +60,35 @@ pub struct Audited {
     pub changed: Vec<ChangedDocument>,
 }
 
+impl Collected {
+    /// Returns what is known before the audit.
+    pub fn unaudited(settled: Settled, order_judged: bool, appended_again: Option<u64>) -> Self {
+        Self {
+            settled,
+            documents: 0,
+            other_documents: 0,
+            unnamed: None,
+            elsewhere: Vec::new(),
+            order_judged,
+            appended_again,
+            missing: Vec::new(),
+            reordered: Vec::new(),
+            changed: Vec::new(),
+        }
+    }
+
+    /// Adds what an audit found; returns its verdict.
+    pub fn fill(&mut self, audited: Audited) -> Verdict {
+        self.documents = audited.documents;
+        self.other_documents = audited.other_documents;
+        self.unnamed = audited.unnamed;
+        self.missing = audited.missing;
+        self.reordered = audited.reordered;
+        self.changed = audited.changed;
+        audited.verdict
+    }
+}
+
 /// Returns whether the broker keeps the order of each vehicle's readings.
 pub fn is_ordered(emission: &EmissionSettings) -> bool {
     emission.key == Key::Vehicle

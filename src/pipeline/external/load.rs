@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::audit::Verdict;
 use crate::broker::PartitionReader;
 use crate::faults::DataKind;
 use crate::pipeline::audit::Case;
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::external::arrivals::Arrivals;
-use crate::pipeline::external::audit::{Audited, Collected, audit, elsewhere, is_ordered};
+use crate::pipeline::external::audit::{Collected, audit, elsewhere, is_ordered};
 use crate::pipeline::external::settling::{Settled, Settling};
 use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::retry;
@@ -208,19 +207,20 @@ impl Loaded {
         let injected = case.ledger.injected.get(&DataKind::Duplicate).copied();
         let injected = injected.unwrap_or_default();
         let appended_again = appended_again.map(|again| again.saturating_sub(injected));
-        let mut collected = Collected {
-            settled,
-            documents: 0,
-            other_documents: 0,
-            unnamed: None,
-            elsewhere: Vec::new(),
-            order_judged: is_ordered(emission),
-            appended_again,
-            missing: Vec::new(),
-            reordered: Vec::new(),
-            changed: Vec::new(),
-        };
-        let verdict = audited.map(|audited| judged(audited, &mut collected, &context));
+        let mut collected = Collected::unaudited(settled, is_ordered(emission), appended_again);
+        let verdict = audited.map(|audited| {
+            let mut verdict = collected.fill(audited);
+            // They are duplicates of the topic, not of the consumer.
+            let resent = appended_again.unwrap_or_default();
+            verdict.duplicated = verdict.duplicated.saturating_sub(resent);
+            if settled == Settled::Interrupted {
+                // The consumer had no time for them.
+                verdict.undelivered += std::mem::take(&mut verdict.missing);
+            }
+            verdict.withheld = context.counters.withheld.get();
+            verdict.log_truncations = context.counters.log_truncations.get();
+            verdict
+        });
         if verdict.as_ref().is_some_and(|it| it.missing > 0) && collected.documents == 0 {
             let looking = Box::pin(elsewhere(&store, &documents, &case.run_id));
             let found = interrupt.audit_over.run_until_cancelled(looking).await;
@@ -239,25 +239,4 @@ impl Loaded {
             collected: Some(collected),
         }
     }
-}
-
-/// Fills in what the audit saw, and returns its verdict on the consumer.
-fn judged(audited: Audited, collected: &mut Collected, context: &Context) -> Verdict {
-    collected.documents = audited.documents;
-    collected.other_documents = audited.other_documents;
-    collected.unnamed = audited.unnamed;
-    collected.missing = audited.missing;
-    collected.reordered = audited.reordered;
-    collected.changed = audited.changed;
-    let mut verdict = audited.verdict;
-    // They are duplicates of the topic, not of the consumer.
-    let resent = collected.appended_again.unwrap_or_default();
-    verdict.duplicated = verdict.duplicated.saturating_sub(resent);
-    if collected.settled == Settled::Interrupted {
-        // The consumer had no time for them.
-        verdict.undelivered += std::mem::take(&mut verdict.missing);
-    }
-    verdict.withheld = context.counters.withheld.get();
-    verdict.log_truncations = context.counters.log_truncations.get();
-    verdict
 }
