@@ -70,6 +70,11 @@ test-topics:
     cargo build --release --locked
     tests/peers/topics.sh target/release/convoy
 
+# Check the errors on an Apache Kafka whose ACLs deny access (needs Java 17, Maven and Maven Central).
+test-denied:
+    cargo build --release --locked
+    tests/peers/denied.sh target/release/convoy
+
 # Run against FerretDB (needs Go and its module proxy).
 test-ferretdb:
     cargo build --release --locked
@@ -148,7 +153,7 @@ bench-ferretdb ferretdb *arguments:
     cargo build --release --locked
     python3 benches/against/ferretdb.py target/release/convoy "$@"
 
-# Move the same load with convoy's consumer, Kafka Connect and plain consumers in Python and C (needs Java, Maven, pymongo, confluent-kafka, psutil; tens of minutes).
+# Move the same load with convoy's consumer, Kafka Connect and plain consumers in Python and C (needs Java, Maven, pymongo, confluent-kafka, psutil; about ten minutes).
 bench-sinks *arguments:
     cargo build --release --locked
     python3 benches/against/sinks.py target/release/convoy "$@"

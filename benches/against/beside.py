@@ -22,7 +22,7 @@ import time
 import uuid
 
 from common import (
-    CONNECT, DEADLINE_SECONDS, HERE, JAVA_DRIVER, TARGET, alternate, create_topic, jars, java, listed, median,
+    CONNECT, DEADLINE_SECONDS, HERE, JAVA_DRIVER, TARGET, alternate, create_topic, jars, java, median, ranged,
     ratios, shown, start_convoy, start_ferretdb, start_kafka, stop, table,
 )
 from drain import drain, fill
@@ -135,8 +135,8 @@ def compared(title, measured, unit):
     for what, sides in measured.items():
         ours, (other, theirs) = sides["convoy"], next(it for it in sides.items() if it[0] != "convoy")
         pairs = [{"convoy": a, other: b} for a, b in zip(ours, theirs)]
-        lines.append([what, shown(median(ours), 1), shown(median(theirs), 1), listed(ratios(pairs, "convoy", other))])
-    table([title, f"convoy, {unit}", f"{other}, {unit}", "ratios"], lines)
+        lines.append([what, shown(median(ours), 1), shown(median(theirs), 1), ranged(ratios(pairs, "convoy", other))])
+    table([title, f"convoy, {unit}", f"{other}, {unit}", "ratio (range)"], lines)
 
 
 def arguments():
@@ -144,10 +144,10 @@ def arguments():
     parser.add_argument("convoy")
     parser.add_argument("--ferretdb", help="executable of FerretDB 1.24")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--records", type=int, default=200_000, help="of 2,300 bytes, through each broker")
+    parser.add_argument("--records", type=int, default=100_000, help="of 2,300 bytes, through each broker")
     parser.add_argument("--documents", type=int, default=10_000, help="of 172 fields, into each store")
-    parser.add_argument("--searches", type=int, default=500)
-    parser.add_argument("--sink-records", type=int, default=60_000)
+    parser.add_argument("--searches", type=int, default=100)
+    parser.add_argument("--sink-records", type=int, default=40_000)
     parser.add_argument("--sinks", default="convoy,connect,connect-tuned,python,native")
     given = parser.parse_args()
     given.convoy = os.path.abspath(given.convoy)
@@ -159,6 +159,7 @@ def arguments():
 
 
 def main():
+    began = time.monotonic()
     given = arguments()
     path, driver = jars("connect", CONNECT), jars("java-driver", JAVA_DRIVER)
     by_broker, by_store, by_sink = {}, {}, {}
@@ -189,8 +190,14 @@ def main():
         compared("store", by_store, "per second")
     if by_sink:
         columns = ["records/s", "µs of CPU per record"]
-        lines = [[NAMES[name]] + [shown(median(by_sink[column][name])) for column in columns] for name in given.sinks]
-        table(["one topic", *columns], lines)
+        rounds = [dict(zip(by_sink[columns[0]], rates)) for rates in zip(*by_sink[columns[0]].values())]
+        lines = []
+        for name in given.sinks:
+            against = None if name == "convoy" else ranged(ratios(rounds, "convoy", name))
+            rate, cpu = (shown(median(by_sink[column][name])) for column in columns)
+            lines.append([NAMES[name], rate, against, cpu])
+        table(["one topic", columns[0], "convoy ÷ this (range)", columns[1]], lines)
+    print(f"{(time.monotonic() - began) / 60:.1f} minutes", flush=True)
 
 
 if __name__ == "__main__":

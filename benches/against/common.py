@@ -155,7 +155,7 @@ def median(values):
 def ratios(rounds, ours, other):
     """Returns ours ÷ other of each round that has both."""
     pairs = [(one.get(ours), one.get(other)) for one in rounds]
-    return [round(a / b, 2) for a, b in pairs if a and b]
+    return [a / b for a, b in pairs if a and b]
 
 
 def table(head, rows):
@@ -170,5 +170,10 @@ def shown(value, digits=0):
     return None if value is None else f"{value:,.{digits}f}"
 
 
-def listed(values):
-    return ", ".join(str(value) for value in values) or None
+def ranged(values, digits=2):
+    """Returns the median of values, with the smallest and the largest one: `1.90 (1.70–2.10)`."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    middle, low, high = (f"{value:,.{digits}f}" for value in (median(known), min(known), max(known)))
+    return middle if len(known) == 1 else f"{middle} ({low}–{high})"

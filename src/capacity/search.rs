@@ -1,7 +1,7 @@
 //! The search for the most vehicles: a pure function of the trials so far and of the time.
 //!
 //! ```text
-//!  ceiling ─▶ bracket: double or halve ─▶ locate: between both sides ─▶ confirm at 100 % and 80 %
+//!  ceiling ─▶ bracket: double or halve ─▶ locate: between both sides ─▶ confirm at 80 % and 100 %
 //! ```
 //!
 //! Trials are noisy, so a load is judged by a curve through all margins, and the load in question is
@@ -30,8 +30,14 @@ const LEAST_STEP: f64 = 0.2;
 /// Trials of the load in question.
 const REPEATS: usize = 2;
 
-/// Confirmations of one kind.
-const MOST_CONFIRMATIONS: usize = 2;
+/// Share of a load that was not confirmed, which is tried next.
+const LOWER_SHARE: f64 = 0.9;
+
+/// Confirmations of the load to publish.
+const MOST_CONFIRMATIONS: usize = 3;
+
+/// Confirmations of the limit.
+const MOST_LIMITS: usize = 2;
 
 /// Assumed time of a trial beyond its load, until one was made.
 const FIRST_OVERHEAD: Duration = Duration::from_secs(2);
@@ -272,51 +278,60 @@ impl Search {
         elapsed + self.cost(*measured) + reserve <= self.plan.budget
     }
 
-    /// Returns the next long trial, or the end.
+    /// Returns the next long trial, or the end: first of the load to publish, then of the limit.
     fn confirm(&mut self, limit: u32, elapsed: Duration) -> Step {
         let rest = self.plan.budget.saturating_sub(elapsed);
         let confirmed: Vec<&Probe> = self.of_purpose(Purpose::Confirm).collect();
+        let share = f64::from(limit) * PUBLISHED_SHARE;
         match confirmed.as_slice() {
-            [] => {}
-            [.., last] if last.held() || confirmed.len() >= MOST_CONFIRMATIONS => return Step::End,
-            [.., last] => return self.confirm_below(last.vehicles, rest),
+            [] => self.long_trial(share, self.longest(rest, 2), Purpose::Confirm),
+            [.., last] if last.held() => {
+                let published = last.vehicles;
+                self.confirm_limit(limit, published, rest)
+            }
+            tried if tried.len() >= MOST_CONFIRMATIONS => Step::End,
+            [.., last] => {
+                let lower = f64::from(last.vehicles) * LOWER_SHARE;
+                self.limit = Some(rounded(lower / PUBLISHED_SHARE));
+                self.long_trial(lower, self.longest(rest, 1), Purpose::Confirm)
+            }
         }
-        let at_limit: Vec<&Probe> = self.of_purpose(Purpose::ConfirmLimit).collect();
-        let next = match at_limit.as_slice() {
-            [] => Some(limit),
-            [.., last] if last.held() || at_limit.len() >= MOST_CONFIRMATIONS => None,
-            [.., last] => Some(rounded(
-                f64::from(last.vehicles) * (1.0 - self.plan.precision),
-            )),
+    }
+
+    /// Returns a long trial of the limit, or of a lower one if it did not hold.
+    fn confirm_limit(&mut self, limit: u32, published: u32, rest: Duration) -> Step {
+        let tried: Vec<&Probe> = self.of_purpose(Purpose::ConfirmLimit).collect();
+        let next = match tried.as_slice() {
+            [] => f64::from(limit),
+            [.., last] if last.held() || tried.len() >= MOST_LIMITS => return Step::End,
+            [.., last] => f64::from(last.vehicles) * (1.0 - self.plan.precision),
         };
-        if let Some((vehicles, measured)) = next.zip(self.longest(rest, 2)) {
+        let step = self.long_trial(next, self.longest(rest, 1), Purpose::ConfirmLimit);
+        if let Step::Trial { vehicles, .. } = step {
+            if vehicles <= published {
+                return Step::End;
+            }
             self.limit = Some(vehicles);
-            return Step::Trial {
-                vehicles,
-                measured,
-                purpose: Purpose::ConfirmLimit,
-            };
         }
-        self.confirm_below(limit, rest)
+        step
     }
 
-    fn confirm_below(&self, vehicles: u32, rest: Duration) -> Step {
-        match self.longest(rest, 1) {
-            Some(measured) => Step::Trial {
-                vehicles: rounded(f64::from(vehicles) * PUBLISHED_SHARE),
-                measured,
-                purpose: Purpose::Confirm,
-            },
-            None => Step::End,
-        }
+    fn long_trial(&self, vehicles: f64, measured: Option<Duration>, purpose: Purpose) -> Step {
+        measured.map_or(Step::End, |measured| Step::Trial {
+            vehicles: rounded(vehicles),
+            measured,
+            purpose,
+        })
     }
 
-    /// Returns the measured part of each of several confirmations in the rest of the budget.
+    /// Returns the measured part of each of at most this many confirmations in the rest of the budget.
     fn longest(&self, rest: Duration, confirmations: u32) -> Option<Duration> {
-        let each = rest / confirmations;
-        let measured = each.checked_sub(self.cost(Duration::ZERO))?;
-        let measured = measured.min(self.plan.confirmation());
-        (measured >= self.plan.least_confirmation()).then_some(measured)
+        let least = self.plan.least_confirmation();
+        (1..=confirmations).rev().find_map(|count| {
+            let measured = (rest / count).checked_sub(self.cost(Duration::ZERO))?;
+            let measured = measured.min(self.plan.confirmation());
+            (measured >= least).then_some(measured)
+        })
     }
 }
 

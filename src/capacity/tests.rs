@@ -146,7 +146,8 @@ fn limit_is_found_and_the_load_below_it_is_published() {
     assert_eq!(answer.ended, Ended::Precision);
     let purposes: Vec<Purpose> = answer.trials.iter().map(|probe| probe.purpose).collect();
     assert_eq!(purposes[0], Purpose::Ceiling);
-    assert_eq!(purposes.last(), Some(&Purpose::Confirm));
+    let long: Vec<Purpose> = purposes.into_iter().rev().take(2).collect();
+    assert_eq!(long, [Purpose::ConfirmLimit, Purpose::Confirm]);
 }
 
 #[test]

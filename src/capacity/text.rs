@@ -106,19 +106,14 @@ fn confirmed(answer: &Answer) -> Option<String> {
 
 fn limit(answer: &Answer) -> Option<String> {
     let found = answer.limit_vehicles?;
-    answer.vehicles?;
+    let share = f64::from(answer.vehicles?) / f64::from(found) * 1e2;
     let found = amount(answer.vary, found) + &bounds(answer);
-    Some(match answer.limit_held {
-        Some(true) => {
-            format!("the limit is {found}, which held as well; 80 % of it are published")
-        }
-        Some(false) => {
-            format!("{found} held short trials and not a long one; 80 % of it are published")
-        }
-        None => format!(
-            "{found} held short trials, and there was no time for a long one; 80 % of it are published"
-        ),
-    })
+    let found = match answer.limit_held {
+        Some(true) => format!("the limit is {found}, which held as well"),
+        Some(false) => format!("{found} held short trials and not a long one"),
+        None => format!("{found} held short trials, and there was no time for a long one"),
+    };
+    Some(format!("{found}; {share:.0} % of it is published"))
 }
 
 /// Returns the bounds of the limit in parentheses, if they are known.

@@ -10,6 +10,7 @@ use crate::cli::error::Error;
 use crate::cli::resolve;
 use crate::cli::trial_line;
 use crate::command::Command;
+use crate::faults::begins_with_fault;
 use crate::load::Bound;
 use crate::settings::{AbSettings, Program, Side, SimulateSettings};
 
@@ -17,7 +18,7 @@ use crate::settings::{AbSettings, Program, Side, SimulateSettings};
 /// draining and auditing.
 const SURPLUS: Duration = Duration::from_secs(600);
 
-/// Times as many rounds are run while the sides seem to differ, unless the user says how many.
+/// Times as many rounds are run if they do not tell, unless the user says how many.
 const TIMES_ROUNDS: u32 = 4;
 
 /// Time that a trial without a duration may take.
@@ -105,30 +106,48 @@ fn deadline(settings: &SimulateSettings) -> Duration {
     }
 }
 
-/// Returns the options of a side: `linger=5ms` becomes `--linger=5ms`.
+/// Returns the options of a side: `linger=5ms` becomes `--linger=5ms`, and `slow-store=20ms`
+/// `--faults=slow-store=20ms`. Options as on a command line are taken, too: `--linger 5ms`.
 fn options_of(side: &'static str, texts: &[String]) -> Result<Vec<OsString>, Error> {
-    let settings = texts.iter().flat_map(|text| text.split_whitespace());
-    settings
-        .map(|setting| {
-            let (name, value) = match setting.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (setting, None),
-            };
-            let name = name.trim_start_matches("--").replace('_', "-");
-            let reserved = OWN_OPTIONS_OF_AB.contains(&name.as_str()) || SET.contains(&&*name);
-            if reserved || name.is_empty() {
-                return Err(Error::NotOfASide {
-                    side,
-                    setting: setting.to_owned(),
-                });
+    let mut settings = texts
+        .iter()
+        .flat_map(|text| text.split_whitespace())
+        .peekable();
+    let mut options = Vec::new();
+    while let Some(setting) = settings.next() {
+        if begins_with_fault(setting) {
+            options.push(format!("--faults={setting}").into());
+            continue;
+        }
+        let (name, value) = match setting.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None if setting.starts_with("--") => {
+                let value = settings.next_if(|next| is_value(next, setting));
+                (setting, value)
             }
-            Ok(match value {
-                Some(value) => format!("--{name}={value}"),
-                None => format!("--{name}"),
-            }
-            .into())
-        })
-        .collect()
+            None => (setting, None),
+        };
+        let name = name.trim_start_matches("--").replace('_', "-");
+        let reserved = OWN_OPTIONS_OF_AB.contains(&name.as_str()) || SET.contains(&&*name);
+        if reserved || name.is_empty() {
+            return Err(Error::NotOfASide {
+                side,
+                setting: setting.to_owned(),
+            });
+        }
+        let option = match value {
+            Some(value) => format!("--{name}={value}"),
+            None => format!("--{name}"),
+        };
+        options.push(option.into());
+    }
+    Ok(options)
+}
+
+/// Returns whether a word after an option without `=` is its value, and not the next setting.
+fn is_value(word: &str, option: &str) -> bool {
+    let fault = option == "--faults" && begins_with_fault(word);
+    fault || !(word.starts_with("--") || word.contains('='))
 }
 
 /// Returns the arguments of a trial of another executable.
@@ -191,6 +210,14 @@ mod tests {
         let expected =
             words("--linger=5ms --batch-records=10 --faults=slow-store=20ms@0s+9s,chaos --keep");
         assert_eq!(found.unwrap(), expected);
+        for (text, expected) in [
+            ("slow-store=20ms", "--faults=slow-store=20ms"),
+            ("--linger 5ms --keep", "--linger=5ms --keep"),
+            ("--keep linger=5ms", "--keep --linger=5ms"),
+            ("--faults store-hang@1s+1s", "--faults=store-hang@1s+1s"),
+        ] {
+            assert_eq!(options(&[text]).unwrap(), words(expected), "{text}");
+        }
         for refused in ["rounds=3", "seed=1", "run_id=x", "output=x", "=5", "a=b"] {
             assert!(options(&[refused]).is_err(), "{refused}");
         }

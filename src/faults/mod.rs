@@ -22,6 +22,6 @@ mod tests;
 pub use chaos::ChaosBounds;
 pub use data::DataFaults;
 pub use kind::{Chance, DataKind, Target};
-pub use parse::SpecError;
+pub use parse::{SpecError, begins_with_fault};
 pub use plan::{Plan, Probability, Scheduled, Spec};
 pub use reach::Reach;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::faults::kind::{Chance, DataKind, Target};
-use crate::faults::plan::{Plan, Scheduled, Spec};
+use crate::faults::plan::{Plan, Scheduled, Spec, WHOLE_RUN};
 use crate::load::LONGEST_DURATION;
 use crate::suggest::most_similar;
 
@@ -41,7 +41,7 @@ impl ScheduledKind {
         match self {
             Self::Restart(_) | Self::Crash(_) => "@WHEN",
             Self::Hang(_) => "@WHEN+HOW_LONG",
-            Self::Slow(_) => "=DELAY@WHEN+HOW_LONG",
+            Self::Slow(_) => "=DELAY` or `…=DELAY@WHEN+HOW_LONG",
         }
     }
 }
@@ -226,7 +226,19 @@ impl Part<'_> {
     /// Parses what follows the name of a fault at an instant.
     fn scheduled(self, name: Part<'_>, kind: ScheduledKind) -> Result<Scheduled, SpecError> {
         let malformed = || name.wrong(format!("expected `{}{}`", name.text, kind.syntax()));
-        let (before, when) = self.split_once('@').ok_or_else(malformed)?;
+        let (before, when) = match (self.split_once('@'), kind) {
+            (Some(parts), _) => parts,
+            (None, ScheduledKind::Slow(target)) => {
+                let (_, delay) = self.split_once('=').ok_or_else(malformed)?;
+                return Ok(Scheduled::Slow {
+                    target,
+                    delay: delay.span()?,
+                    at: Duration::ZERO,
+                    lasting: WHOLE_RUN,
+                });
+            }
+            (None, _) => return Err(malformed()),
+        };
         let delay = before.split_once('=').map(|(_, delay)| delay);
         let (at, lasting) = match when.split_once('+') {
             Some((at, lasting)) => (at, Some(lasting)),
@@ -268,6 +280,12 @@ fn check_shares(plan: &Plan) -> Result<(), SpecError> {
         problem: "the sum of the probabilities of `data=` is above 1".to_owned(),
         suggestion: None,
     })
+}
+
+/// Returns whether a text begins with the name of a fault.
+pub fn begins_with_fault(text: &str) -> bool {
+    let name = text.split(['=', '@', ',']).next().unwrap_or_default();
+    known().iter().any(|known| known == name)
 }
 
 /// Returns the names of all faults, for suggestions.

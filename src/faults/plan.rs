@@ -7,7 +7,10 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::faults::kind::{Chance, DataKind, Target};
-use crate::load::unit_interval;
+use crate::load::{LONGEST_DURATION, unit_interval};
+
+/// Duration of a fault that lasts as long as the run.
+pub(super) const WHOLE_RUN: Duration = LONGEST_DURATION;
 
 /// Value of `--faults`.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,6 +179,12 @@ impl fmt::Display for Scheduled {
         match self {
             Self::Restart { .. } | Self::Crash { .. } => write!(formatter, "{name}@{at}"),
             Self::Hang { lasting, .. } => write!(formatter, "{name}@{at}+{}", Compact(*lasting)),
+            Self::Slow {
+                delay,
+                at: Duration::ZERO,
+                lasting: WHOLE_RUN,
+                ..
+            } => write!(formatter, "{name}={}", Compact(*delay)),
             Self::Slow { delay, lasting, .. } => write!(
                 formatter,
                 "{name}={}@{at}+{}",

@@ -138,6 +138,18 @@ fn plan_is_restricted_to_the_faults_that_its_servers_allow() {
 }
 
 #[test]
+fn slow_server_without_an_instant_is_slow_for_the_whole_run() {
+    let plan = parse("slow-store=20ms");
+    assert_eq!(plan.to_string(), "slow-store=20ms");
+    let [slow] = plan.scheduled[..] else {
+        panic!("{plan}")
+    };
+    assert_eq!(slow.at(), Duration::ZERO);
+    assert!(slow.lasting() > Duration::from_secs(3_600));
+    assert_ne!(parse("slow-store=20ms@0s+1h"), plan);
+}
+
+#[test]
 fn errors_name_their_position_and_a_suggestion() {
     let errors: Vec<String> = [
         "broker-restrt@5s",
@@ -174,7 +186,7 @@ fn errors_name_their_position_and_a_suggestion() {
     store-hang@8s+0s
       at character 15: duration must be longer than `0s`
     slow-store@10s+5s
-      at character 1: expected `slow-store=DELAY@WHEN+HOW_LONG`
+      at character 1: expected `slow-store=DELAY` or `…=DELAY@WHEN+HOW_LONG`
     slow-store=20@10s+5s
       at character 12: `20` is not a duration (expected a number with a unit, such as `5s` or `20ms`)
     store-cut-after-apply=2

@@ -55,13 +55,13 @@ pub fn plural(number: u64, thing: &str) -> String {
 
 /// Formats a rate per second.
 pub fn rate(per_second: f64) -> String {
-    if per_second < 1_000.0 {
+    if per_second < 999.5 {
         return significant(per_second);
     }
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "at least 1,000 here; saturates far above any rate"
+        reason = "at least 1,000 when rounded; saturates far above any rate"
     )]
     let whole = per_second.round() as u64;
     count(whole)
@@ -131,7 +131,10 @@ mod tests {
 
     #[test]
     fn rates_and_sizes_have_three_digits() {
-        assert_eq!([0.5, 50.0, 25_417.4].map(rate), ["0.50", "50.0", "25,417"]);
+        assert_eq!(
+            [0.5, 50.0, 999.6, 25_417.4].map(rate),
+            ["0.50", "50.0", "1,000", "25,417"]
+        );
         assert_eq!(
             [12.0, 115_600.0, 999_900.0, 2.5e9].map(bytes),
             ["12.0 B", "116 kB", "1.00 MB", "2.50 GB"]

@@ -24,7 +24,8 @@ pub fn at(reply: &Document, path: &str) -> Option<Bson> {
 }
 
 pub fn succeeded(reply: &Document) -> bool {
-    reply.get_f64("ok").is_ok_and(|ok| ok > 0.0)
+    let ok = reply.get("ok");
+    ok.is_some_and(|ok| ok.as_f64() == Some(1.0) || ok.as_i32() == Some(1))
 }
 
 /// Compares a reply with what its step expects; returns the first difference.

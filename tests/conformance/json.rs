@@ -108,5 +108,7 @@ fn extended(object: &Document) -> Option<Bson> {
 }
 
 fn unsigned(body: &Document, field: &str) -> u32 {
-    u32::try_from(body.get_i32(field).unwrap()).unwrap()
+    let number = body.get(field).unwrap();
+    let number = number.as_i32().map(i64::from).or(number.as_i64());
+    u32::try_from(number.unwrap()).unwrap()
 }

@@ -7,9 +7,12 @@ use crate::place::Place;
 /// Runs a small fleet and returns the ids of its findings.
 fn findings(flags: &str) -> Vec<String> {
     let place = Place::with_rows();
+    let load = ["--vehicles 20", "--rate 5", "--duration 3s"];
+    let given = |option: &&&str| !flags.contains(option.split(' ').next().unwrap());
+    let load: Vec<&str> = load.iter().filter(given).copied().collect();
     let line = format!(
-        "simulate --vehicles 20 --rate 5 --warmup 500ms --duration 3s --backend embedded \
-         --format json --progress never {flags}"
+        "simulate {} --warmup 500ms --backend embedded --format json --progress never {flags}",
+        load.join(" ")
     );
     let outcome = place.convoy(&line);
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -19,6 +22,22 @@ fn findings(flags: &str) -> Vec<String> {
         .iter()
         .map(|it| it["id"].as_str().unwrap().to_owned());
     ids.collect()
+}
+
+#[test]
+fn finding_names_the_partition_with_too_many_records() {
+    // Two of the three vehicles share a partition, which gets more than its consumer inserts.
+    let found = findings(
+        "--vehicles 3 --rate 40 --partitions 4 --consumers 4 --batch-records 2 --batch-wait 0ms \
+         --faults slow-store=20ms@0s+60s",
+    );
+    assert!(found.contains(&"partition_skew".to_owned()), "{found:?}");
+}
+
+#[test]
+fn finding_names_the_seconds_of_the_slowest_records() {
+    let found = findings("--rate 20 --duration 6s --faults store-hang@2s+500ms");
+    assert!(found.contains(&"tail".to_owned()), "{found:?}");
 }
 
 #[test]

@@ -7,6 +7,8 @@
 set -euo pipefail
 # shellcheck source=kafka-node.sh
 source "$(dirname "$0")/kafka-node.sh"
+# shellcheck source=up.sh
+source "$(dirname "$0")/up.sh"
 # shellcheck source=expect.sh
 source "$(dirname "$0")/expect.sh"
 
@@ -16,7 +18,7 @@ here=$(realpath tests/peers)
 directory=$(mktemp -d)
 kills=${KILLS:-10} python=${PYTHON:-python3}
 started=()
-trap 'kill "${started[@]}" 2>/dev/null; stop_kafka; rm -rf "$directory"' EXIT
+trap 'kill "${started[@]}" 2>/dev/null; stop_up; stop_kafka; rm -rf "$directory"' EXIT
 
 # Starts a program in its own directory: `start NAME COMMAND…` sets $PID.
 start() {
@@ -112,20 +114,12 @@ check_group() {
     count
 }
 
-"$convoy" up --anonymous --data-dir "$directory/up" --broker-port 0 --registry-port 0 --store-port 0 \
-    >"$directory/up.env" 2>"$directory/up.log" &
-started+=("$!")
-for _attempt in $(seq 200); do
-    store=$(sed -n 's/^MONGO_DB_URL=//p' "$directory/up.env" | head -1)
-    up=$(sed -n 's/^BOOTSTRAP_SERVER=//p' "$directory/up.env" | head -1)
-    [ -n "$store" ] && break
-    sleep 0.1
-done
-[ -n "$store" ] || fail 'convoy up printed no store'
+start_up "$convoy" "$directory"
+store=$UP_STORE
 if [ "${SKIP_KAFKA:-}" != 1 ]; then
     start_kafka "$directory"
     check_group kafka "$KAFKA_PLAIN"
 else
     fetch_kafka
 fi
-check_group up "$up"
+check_group up "$UP_BROKER"

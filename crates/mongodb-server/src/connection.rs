@@ -35,13 +35,6 @@ const KEPT_BUFFER: usize = 4 * 1024 * 1024;
 /// Time limit for a whole frame, from its first byte on, and for receiving a reply.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Time limit for a new connection to send its first frame.
-const FIRST_FRAME: Duration = Duration::from_secs(30);
-
-/// How long a client that has not logged in may be idle. Drivers monitor a server on connections that
-/// never log in, by a command every few seconds.
-const IDLE_BEFORE_LOGIN: Duration = Duration::from_secs(120);
-
 /// Why a connection ended, for the log.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
@@ -124,7 +117,7 @@ impl Connection<TcpStream> {
         let first_bytes = tls::is_client_hello(&self.stream);
         let begun = tokio::select! {
             () = self.stopping.cancelled() => return,
-            begun = timeout(FIRST_FRAME, first_bytes) => begun,
+            begun = timeout(self.bounds.deadlines.first_frame, first_bytes) => begun,
         };
         match begun {
             Ok(Ok(true)) => {}
@@ -185,13 +178,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
     ) -> Result<(), Ended> {
         let limits = self.bounds.limits;
         let logged_in = client.user.is_some() || self.shared.credentials.is_empty();
-        let (frame_bytes, idle) = match (logged_in, client.commands) {
-            (true, 1..) => (limits.frame_bytes, limits.idle),
-            (true, 0) => (limits.frame_bytes, limits.idle.min(FIRST_FRAME)),
-            (false, 1..) => (FRAME_BEFORE_LOGIN, limits.idle.min(IDLE_BEFORE_LOGIN)),
-            (false, 0) => (FRAME_BEFORE_LOGIN, limits.idle.min(FIRST_FRAME)),
+        let deadlines = self.bounds.deadlines;
+        let idle = match (logged_in, client.commands) {
+            (true, 1..) => limits.idle,
+            (false, 1..) => limits.idle.min(deadlines.before_login),
+            (_, 0) => limits.idle.min(deadlines.first_frame),
         };
-        let limit = limits.frame_bytes.min(frame_bytes);
+        let limit = if logged_in {
+            limits.frame_bytes
+        } else {
+            limits.frame_bytes.min(FRAME_BEFORE_LOGIN)
+        };
         let stopping = self.stopping.clone();
         let read = self.read_frame(std::mem::take(buffer), limit, idle);
         let (frame, _share) = tokio::select! {
@@ -319,7 +316,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         };
         let mut rest = &mut header_bytes[..];
         rest.put_u8(first);
-        match timeout(FRAME_TIMEOUT, self.stream.read_exact(rest)).await {
+        match timeout(FRAME_TIMEOUT.min(idle), self.stream.read_exact(rest)).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return Err(Ended::Closed),
             Err(_) => return Err(Ended::Slow),

@@ -72,6 +72,10 @@ impl Code {
     pub const API_STRICT: Self = Self::new(323, "APIStrictError");
     pub const MECHANISM_UNAVAILABLE: Self = Self::new(334, "MechanismUnavailable");
     pub const CURSOR_IN_USE: Self = Self::new(12051, "CursorInUse");
+    /// A pipeline's stage does not have one field.
+    pub const NO_STAGE: Self = Self::location(40_323);
+    pub const UNKNOWN_STAGE: Self = Self::location(40_324);
+    pub const EXCEEDED_MEMORY: Self = Self::new(146, "ExceededMemoryLimit");
     pub const QUERY_EXCEEDED_MEMORY: Self =
         Self::new(292, "QueryExceededMemoryLimitNoDiskUseAllowed");
     pub const UNSUPPORTED_OP_QUERY: Self = Self::new(352, "UnsupportedOpQueryCommand");
@@ -82,6 +86,8 @@ impl Code {
     pub const INVALID_UUID: Self = Self::new(207, "InvalidUUID");
     pub const COMMAND_NOT_SUPPORTED_ON_VIEW: Self = Self::new(166, "CommandNotSupportedOnView");
     pub const VIEW_DEPTH_LIMIT_EXCEEDED: Self = Self::new(165, "ViewDepthLimitExceeded");
+    pub const VIEW_PIPELINE_TOO_LARGE: Self = Self::new(195, "ViewPipelineMaxSizeExceeded");
+    pub const COLLECTION_UUID_MISMATCH: Self = Self::new(361, "CollectionUUIDMismatch");
     pub const GRAPH_CONTAINS_CYCLE: Self = Self::new(5, "GraphContainsCycle");
     pub const MAX_SUB_PIPELINE_DEPTH_EXCEEDED: Self = Self::new(232, "MaxSubPipelineDepthExceeded");
     pub const MERGE_NO_MATCHING_DOCUMENT: Self = Self::new(13_113, "MergeStageNoMatchingDocument");
@@ -137,6 +143,13 @@ impl CommandError {
     #[must_use]
     pub fn with_details(mut self, details: Vec<u8>) -> Self {
         self.details = Some(details);
+        self
+    }
+
+    /// Puts the work that failed in front of the message, as MongoDB does.
+    #[must_use]
+    pub fn within(mut self, work: &str) -> Self {
+        self.message = format!("{work} :: caused by :: {}", self.message);
         self
     }
 

@@ -29,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     .with_document_at(5),
     Target::new("mongo_login", || Box::new(login)),
     Target::new("store_record", || Box::new(record)),
+    Target::new("store_log", || Box::new(log)),
     Target::new("bson", || Box::new(bson)).with_document_at(0),
     Target::new("filter", || Box::new(filter)).with_document_at(0),
     Target::new("update", || Box::new(update)).with_document_at(0),
@@ -91,6 +92,28 @@ pub fn record(bytes: &[u8]) {
     {
         let _ids = engine::proven_ids(about, body);
         let _change = engine::read_body(about.kind, body);
+    }
+}
+
+/// Opens a directory whose only segment has these bytes, repairs it, and opens it again.
+///
+/// # Panics
+///
+/// If a repaired directory does not open.
+pub fn log(bytes: &[u8]) {
+    let directory = tempfile::tempdir().expect("there is a place for temporary files");
+    let directory = directory.path();
+    std::fs::write(directory.join("00000001.log"), bytes).expect("there is room");
+    if Engine::open(directory).is_ok() {
+        return;
+    }
+    match Engine::repair(directory) {
+        Ok(losses) => {
+            let opened = Engine::open(directory).err();
+            let opened = opened.map(|error| error.to_string());
+            assert_eq!(opened, None, "after the loss of {losses:?}");
+        }
+        Err(error) => drop(error.to_string()),
     }
 }
 

@@ -302,7 +302,8 @@ fn listen(
     shared: &Arc<Shared>,
 ) -> Result<Server, Error> {
     let connections = AtomicI32::new(0);
-    let bounds = Arc::new(Bounds::new(settings.limits, settings.frame_memory));
+    let bounds = Bounds::new(settings.limits, settings.deadlines, settings.frame_memory);
+    let bounds = Arc::new(bounds);
     // A connection beyond the limit is accepted, so that an idle one can be closed for it.
     let limits = Limits {
         connections: settings.limits.connections + Connections::WAITING,

@@ -9,6 +9,7 @@ use convoy_server_kit::{Limits, User};
 #[cfg(feature = "tls")]
 use rustls::ServerConfig;
 
+use crate::bounds::Deadlines;
 use crate::command::MAX_MESSAGE_BYTES;
 use crate::faults::FaultPlan;
 use crate::observer::WriteObserver;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub replica_set: Option<String>,
     /// Size in bytes of a replica set's oplog: how far back change streams and retries reach.
     pub oplog_bytes: u64,
+    /// Time limits of clients that have not logged in.
+    pub(crate) deadlines: Deadlines,
     /// What goes wrong on purpose, for tests; nothing if `None`.
     pub faults: Option<Arc<FaultPlan>>,
     /// Learns when documents are durable; nothing does if `None`.
@@ -122,6 +125,7 @@ impl Default for Settings {
             tls: None,
             replica_set: None,
             oplog_bytes: 128 * 1024 * 1024,
+            deadlines: Deadlines::default(),
             faults: None,
             observer: None,
         }

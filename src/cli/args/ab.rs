@@ -124,8 +124,8 @@ pub struct SideArgs {
     #[arg(value_parser = parse::rounds, allow_negative_numbers = true)]
     pub rounds: u32,
 
-    /// Run more rounds, up to this many, while the sides seem to differ, but the rounds do not tell;
-    /// `--rounds` itself runs no more. [default: four times `--rounds`]
+    /// Run more rounds, up to this many, if `--rounds` do not tell and more probably would; the number
+    /// of `--rounds` itself runs no more. [default: four times `--rounds`]
     #[arg(long, value_name = "N", hide_short_help = true)]
     #[arg(value_parser = parse::max_rounds, allow_negative_numbers = true)]
     pub max_rounds: Option<u32>,

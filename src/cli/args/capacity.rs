@@ -24,7 +24,7 @@ Examples:
   The most readings per second of 50 vehicles:
     $ convoy capacity --vary rate --vehicles 50
   How many are left if each request to the store takes 20 ms longer:
-    $ convoy capacity --faults slow-store=20ms@0s+1h
+    $ convoy capacity --faults slow-store=20ms
 
 Each trial has its own topics and collection, which are removed after it. A number is published
 only if a long trial with it held every goal: p99 within its limit, no growing backlog, no late

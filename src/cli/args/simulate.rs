@@ -121,7 +121,8 @@ pub struct PipelineArgs {
     ///                         consumer-restart@5s (SIGTERM), consumer-hang@5s+2s (SIGSTOP)
     /// broker-crash@5s         lose everything that was not synced
     /// broker-hang@5s+2s       respond to nothing for 2s; also store-hang@5s+2s
-    /// slow-store=20ms@5s+2s   delay each request by 20ms for 2s; also slow-broker=20ms@5s+2s
+    /// slow-store=20ms@5s+2s   delay each request by 20ms for 2s, or without `@` for the whole run; also
+    ///                         slow-broker=20ms@5s+2s
     /// NAME=P                  fail this share of the requests: broker-cut-before-append,
     ///                         broker-cut-after-append, broker-cut-on-fetch, broker-not-ready,
     ///                         broker-disk-full, store-cut-before-apply, store-cut-after-apply,

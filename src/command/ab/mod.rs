@@ -73,8 +73,7 @@ pub fn run(
     Ok(status.or_interrupted(interrupt.is_requested()))
 }
 
-/// Returns whether a comparison is inconclusive, but has a metric that seems to differ: more rounds
-/// are then worth their time.
+/// Returns whether a comparison is inconclusive, but has a metric that seems to differ.
 fn leans(found: &Comparison) -> bool {
     let margin = found.strictness.threshold.ln_1p();
     let differs =
@@ -160,7 +159,9 @@ impl Bench<'_> {
                     .say(format_args!("{}; confirming it", seen.sentence()));
                 seen = self.confirmed(look, confirming)?;
             }
-            let goes_on = done && leans(&seen) && index + 1 < looks.len();
+            let later = &looks[index + 1..];
+            let worthwhile = leans(&seen) || self.settles(&seen, later);
+            let goes_on = done && worthwhile && !later.is_empty();
             if goes_on {
                 self.terminal
                     .say(format_args!("{}; running more rounds", seen.sentence()));
@@ -171,6 +172,16 @@ impl Bench<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// Returns whether an inconclusive comparison would probably be settled by one of the later looks.
+    fn settles(&self, seen: &Comparison, later: &[Look]) -> bool {
+        let enough = |look: &Look| {
+            let have = u64::try_from(self.a.len()).unwrap_or(u64::MAX);
+            let more = self.compared(look).more;
+            more.is_some_and(|more| have.saturating_add(more) <= u64::from(look.pairs))
+        };
+        seen.verdict == Verdict::Inconclusive && later.iter().any(enough)
     }
 
     fn compared(&self, look: &Look) -> Comparison {

@@ -19,6 +19,8 @@ pub fn section(
     let plan = injector.plan();
     let record = injector.record();
     let intervals: &[Interval] = &outcome.intervals;
+    let samples = record.samples.iter().map(|sample| sample.at_s);
+    let over = samples.fold(0.0, f64::max);
     let events: Vec<Event> = record
         .events
         .iter()
@@ -26,17 +28,19 @@ pub fn section(
         .map(|(number, happened)| {
             let neighbour = |number: Option<usize>| record.events.get(number?);
             let begin = happened.at_s;
+            // What would last longer ends with the run.
+            let lasted = happened.duration_s.min((over - begin).max(0.0));
             let window = Window {
                 since: neighbour(number.checked_sub(1))
                     .map_or(0.0, |before| before.at_s + before.duration_s),
                 begin,
-                end: begin + happened.duration_s,
+                end: begin + lasted,
                 until: neighbour(number.checked_add(1)).map_or(f64::INFINITY, |next| next.at_s),
             };
             Event {
                 kind: happened.what.name(),
                 at_s: begin,
-                duration_s: happened.duration_s,
+                duration_s: lasted,
                 outcome: happened.outcome.clone(),
                 effect: Effect::new(window, &record.samples, intervals),
             }

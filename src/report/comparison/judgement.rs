@@ -17,7 +17,7 @@ pub struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// Compares those metrics that every run has. Judged metrics share the confidence.
+    /// Compares those metrics that every run has. Judged metrics share the confidence of a difference.
     pub fn compare_all(&self, metrics: &[Metric], judged: bool) -> Vec<MetricComparison> {
         let measured: Vec<_> = metrics
             .iter()
@@ -59,35 +59,34 @@ impl Evidence<'_> {
     ) -> Option<MetricComparison> {
         let logarithms = |values: &[f64]| -> Vec<f64> { values.iter().map(|it| it.ln()).collect() };
         let (from, to) = (logarithms(&base), logarithms(&candidate));
-        let (estimate, fewest, count) = match self.design {
-            Design::Independent => (
-                shift(&from, &to, confidence)?,
-                fewest_runs(confidence),
-                from.len().min(to.len()),
-            ),
-            Design::Paired => {
-                let differences: Vec<f64> = from.iter().zip(&to).map(|(a, b)| b - a).collect();
-                let estimate = paired_shift(&differences, confidence)?;
-                (estimate, fewest_pairs(confidence), differences.len())
+        let estimate = self.shift(&from, &to, confidence)?;
+        let near = self.shift(&from, &to, equivalence(self.strictness.confidence))?;
+        let margin = self.strictness.threshold.ln_1p();
+        let cost = |estimate| {
+            if metric.more_is_better() {
+                mirrored(estimate)
+            } else {
+                estimate
             }
         };
-        let margin = self.strictness.threshold.ln_1p();
-        let cost = if metric.more_is_better() {
-            mirrored(estimate)
-        } else {
-            estimate
+        let evidence = Bounded {
+            shift: cost(estimate).shift,
+            difference: cost(estimate).bounds,
+            equivalence: cost(near).bounds,
         };
-        let verdict = judge(&cost, margin);
+        let verdict = evidence.judge(margin);
         let more = (verdict == Verdict::Inconclusive)
-            .then(|| missing(&cost, margin, count, fewest))
+            .then(|| evidence.missing(margin, from.len().min(to.len()), self.fewest(confidence)))
             .flatten();
+        let ratios = |(low, high): (f64, f64)| [low.exp(), high.exp()];
         Some(MetricComparison {
             metric,
             unit: metric.unit(),
             base_median: sorted_median(&base)?,
             candidate_median: sorted_median(&candidate)?,
             ratio: estimate.shift.exp(),
-            bounds: estimate.bounds.map(|(low, high)| [low.exp(), high.exp()]),
+            bounds: estimate.bounds.map(ratios),
+            equivalence_bounds: near.bounds.map(ratios).filter(|_| judged),
             p_value: estimate.p_value,
             verdict: judged.then_some(verdict),
             more: more.filter(|_| judged),
@@ -95,6 +94,30 @@ impl Evidence<'_> {
             candidate,
         })
     }
+
+    fn shift(&self, from: &[f64], to: &[f64], confidence: f64) -> Option<Estimate> {
+        match self.design {
+            Design::Independent => shift(from, to, confidence),
+            Design::Paired => {
+                let differences: Vec<f64> = from.iter().zip(to).map(|(a, b)| b - a).collect();
+                paired_shift(&differences, confidence)
+            }
+        }
+    }
+
+    fn fewest(&self, confidence: f64) -> Option<usize> {
+        match self.design {
+            Design::Independent => fewest_runs(confidence),
+            Design::Paired => fewest_pairs(confidence),
+        }
+    }
+}
+
+/// Returns the confidence of bounds that show by two one-sided tests, each of this confidence, that a
+/// metric is the same. Metrics do not share it: all of them must be the same, so a chance in one
+/// alone gives no wrong verdict.
+fn equivalence(confidence: f64) -> f64 {
+    1.0 - 2.0 * (1.0 - confidence)
 }
 
 fn sorted_median(values: &[f64]) -> Option<f64> {
@@ -112,33 +135,45 @@ fn mirrored(estimate: Estimate) -> Estimate {
     }
 }
 
-/// Judges a shift of logarithms, of which more is worse.
-fn judge(cost: &Estimate, margin: f64) -> Verdict {
-    match cost.bounds {
-        Some((low, _)) if low > margin => Verdict::Slower,
-        Some((_, high)) if high < -margin => Verdict::Faster,
-        Some((low, high)) if low >= -margin && high <= margin => Verdict::Same,
-        _ => Verdict::Inconclusive,
-    }
+/// Shift of logarithms of a metric, of which more is worse, with two kinds of bounds.
+struct Bounded {
+    shift: f64,
+    /// Bounds that a difference must be beyond.
+    difference: Option<(f64, f64)>,
+    /// Narrower bounds, within which equal sides must be.
+    equivalence: Option<(f64, f64)>,
 }
 
-/// Returns how many more runs a side, or pairs, would probably give a verdict, if the estimate stays
-/// and the bounds shrink with the square root of the number.
-fn missing(cost: &Estimate, margin: f64, count: usize, fewest: Option<usize>) -> Option<u64> {
-    let fewest = fewest? as f64;
-    let count = count as f64;
-    let Some((low, high)) = cost.bounds else {
-        return whole(fewest - count);
-    };
-    let (below, above) = (cost.shift - low, high - cost.shift);
-    let excess = if cost.shift > margin {
-        below / (cost.shift - margin)
-    } else if cost.shift < -margin {
-        above / (-margin - cost.shift)
-    } else {
-        (below / (cost.shift + margin)).max(above / (margin - cost.shift))
-    };
-    whole((count * excess.powi(2)).max(fewest) - count)
+impl Bounded {
+    fn judge(&self, margin: f64) -> Verdict {
+        match (self.difference, self.equivalence) {
+            (Some((low, _)), _) if low > margin => Verdict::Slower,
+            (Some((_, high)), _) if high < -margin => Verdict::Faster,
+            (_, Some((low, high))) if low >= -margin && high <= margin => Verdict::Same,
+            _ => Verdict::Inconclusive,
+        }
+    }
+
+    /// Returns how many more runs a side, or pairs, would probably give a verdict, if the estimate
+    /// stays and the bounds shrink with the square root of the number.
+    fn missing(&self, margin: f64, count: usize, fewest: Option<usize>) -> Option<u64> {
+        let fewest = fewest? as f64;
+        let count = count as f64;
+        let (Some(difference), Some(equivalence)) = (self.difference, self.equivalence) else {
+            return whole(fewest - count);
+        };
+        let below = |bounds: (f64, f64)| self.shift - bounds.0;
+        let above = |bounds: (f64, f64)| bounds.1 - self.shift;
+        let excess = if self.shift > margin {
+            below(difference) / (self.shift - margin)
+        } else if self.shift < -margin {
+            above(difference) / (-margin - self.shift)
+        } else {
+            let beyond_low = below(equivalence) / (self.shift + margin);
+            beyond_low.max(above(equivalence) / (margin - self.shift))
+        };
+        whole((count * excess.powi(2)).max(fewest) - count)
+    }
 }
 
 #[expect(

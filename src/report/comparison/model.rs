@@ -114,6 +114,9 @@ pub struct MetricComparison {
     pub ratio: f64,
     /// The least and the largest plausible ratio; `None` with too few runs.
     pub bounds: Option<[f64; 2]>,
+    /// The least and the largest ratio that two one-sided tests leave, each at the confidence: *same*
+    /// if both are within the threshold; `None` with too few runs, or for a metric that is shown only.
+    pub equivalence_bounds: Option<[f64; 2]>,
     /// Probability of values as far apart as these if the sides are equal.
     pub p_value: f64,
     /// Outcome; `None` for a metric that is shown only.

@@ -146,9 +146,13 @@ fn missing(comparison: &Comparison) -> String {
     }
 }
 
-/// Returns a ratio with its bounds, if it has some: `1.12× (1.04–1.21)`.
+/// Returns a ratio with the bounds that its verdict rests on, if it has some: `1.12× (1.04–1.21)`.
 pub fn ratio(metric: &MetricComparison) -> String {
-    let bounds = metric.bounds.map_or_else(String::new, |[low, high]| {
+    let bounds = match metric.verdict {
+        Some(Verdict::Same) => metric.equivalence_bounds,
+        _ => metric.bounds,
+    };
+    let bounds = bounds.map_or_else(String::new, |[low, high]| {
         format!(" ({}–{})", factor(low), factor(high))
     });
     format!("{}×{bounds}", factor(metric.ratio))
@@ -176,7 +180,8 @@ pub fn method(comparison: &Comparison) -> String {
     };
     format!(
         "Ratios are candidate ÷ base; their bounds hold together with a confidence of {} ({test}). \
-         A metric is slower or faster if its bounds are beyond {}.",
+         A metric is slower or faster if its bounds are beyond {}, and the same if two one-sided \
+         tests leave bounds within it.",
         percent(comparison.strictness.confidence),
         percent(comparison.strictness.threshold)
     )

@@ -134,7 +134,9 @@ fn latency(report: &Report) -> Option<Finding> {
         return None;
     }
     let p50 = stages.get(largest).p50_us? as f64;
-    let fast = p50 <= SERVED_US && mean(largest) <= 2.0 * SERVED_US;
+    // A few slow records are the matter of the tail.
+    let p90 = stages.get(largest).p90_us.map_or(p50, |us| us as f64);
+    let fast = p50 <= SERVED_US && p90.min(mean(largest)) <= 2.0 * SERVED_US;
     let share = mean(largest) / total;
     let confidence = match share {
         share if share >= MOST => Confidence::High,
@@ -146,12 +148,16 @@ fn latency(report: &Report) -> Option<Finding> {
     if fast && !WAITS.contains(&cause.id) {
         return None;
     }
-    let evidence = format!(
+    let mut evidence = format!(
         "{largest} is {:.0} % of the mean end-to-end latency: p50 {}, p99 {}",
         100.0 * share,
         shown(stages.get(largest).p50_us),
         shown(stages.get(largest).p99_us),
     );
+    if largest == Stage::FetchLatency && cause.id == "store" {
+        let store = shown(stages.store_latency.p50_us);
+        evidence.push_str(&format!("; store latency p50 {store}"));
+    }
     Some(Finding {
         id: cause.id.to_owned(),
         message: cause.message,
@@ -250,12 +256,15 @@ fn broker(action: &str) -> Cause {
     }
 }
 
-/// A broker that delivers late also acknowledges late.
+/// A broker that delivers late also acknowledges late, and a consumer does not fetch while a slow store
+/// holds its inserts.
 fn fetching(report: &Report) -> Cause {
-    let publish = &report.summary.stages.publish_latency;
-    let published_late = waited(report, "linger_ms", publish.p50_us).is_none();
-    if published_late && publish.p50_us.is_some() {
+    let stages = &report.summary.stages;
+    if is_late(report, "linger_ms", stages.publish_latency.p50_us) {
         return broker("acknowledge and deliver");
+    }
+    if is_late(report, "batch_wait_ms", stages.store_latency.p50_us) {
+        return storing(report);
     }
     Cause {
         id: "fetch",
@@ -296,6 +305,12 @@ fn waited(report: &Report, setting: &str, p50_us: Option<u64>) -> Option<f64> {
     let wait = report.settings.get(setting)?.as_f64()? * 1e3;
     let p50 = p50_us? as f64;
     (wait > 0.0 && p50 <= wait + SERVED_US.max(wait * 0.25)).then_some(wait)
+}
+
+/// Returns whether a stage takes longer than a wait explains.
+fn is_late(report: &Report, setting: &str, p50_us: Option<u64>) -> bool {
+    let late = p50_us.is_some_and(|p50| p50 as f64 > SERVED_US);
+    late && waited(report, setting, p50_us).is_none()
 }
 
 fn shorter(flag: &str, wait_us: f64) -> String {

@@ -25,7 +25,7 @@ const OVER_REPRESENTED: f64 = 2.5;
 const LEAST_VEHICLES: u64 = 10;
 
 /// Fewer measured seconds than this are not many.
-const LEAST_SECONDS: usize = 8;
+const LEAST_SECONDS: usize = 4;
 
 /// Finds what the slowest records have in common; `None` if they are not far slower than the others,
 /// or share nothing that the others do not.

@@ -71,6 +71,35 @@ fn largest_stage_names_the_cause() {
 }
 
 #[test]
+fn records_that_wait_to_be_fetched_have_their_cause_before_or_after() {
+    let without_waits = |publish, fetch, store| {
+        let mut report = run(0.1, publish, fetch, store);
+        report.settings = json!({"vehicles": 1_000, "linger_ms": 0.0, "batch_wait_ms": 0.0});
+        report
+    };
+    assert_eq!(ids(&without_waits(0.4, 60.0, 2.0)), ["fetch"]);
+    assert_eq!(ids(&without_waits(28.0, 60.0, 2.0)), ["broker"]);
+    let slow_store = without_waits(0.4, 60.0, 30.0);
+    assert_eq!(ids(&slow_store), ["store"]);
+    let evidence = &findings(&slow_store)[0].evidence;
+    assert!(
+        evidence.ends_with("store latency p50 30.0 ms"),
+        "{evidence}"
+    );
+}
+
+#[test]
+fn stage_that_is_slow_for_few_records_does_not_limit_the_run() {
+    let mut report = run(0.1, 0.2, 0.3, 1.0);
+    let fetch = &mut report.summary.stages.fetch_latency;
+    (fetch.mean_us, fetch.p99_us) = (Some(10_000), Some(308_000));
+    fetch.p90_us = Some(400);
+    assert_eq!(ids(&report), Vec::<String>::new());
+    report.summary.stages.fetch_latency.p90_us = Some(90_000);
+    assert_eq!(ids(&report), ["fetch"]);
+}
+
+#[test]
 fn warnings_of_the_run_decide_between_causes_of_one_stage() {
     let mut late = run(90.0, 6.0, 1.0, 12.0);
     warn(&mut late, "client_cpu_bound");
@@ -143,7 +172,8 @@ fn stages_of_a_few_milliseconds_limit_nothing_unless_a_setting_makes_records_wai
     assert_eq!(without_waits(0.1, 9.0, 0.1, 1.5), ["broker"]);
     let mut tails = run(0.1, 0.4, 0.1, 3.0);
     tails.settings = json!({"batch_wait_ms": 0.0});
-    tails.summary.stages.store_latency.mean_us = Some(40_000);
+    let store = &mut tails.summary.stages.store_latency;
+    (store.mean_us, store.p90_us) = (Some(40_000), Some(200_000));
     assert_eq!(ids(&tails), ["store"]);
 }
 

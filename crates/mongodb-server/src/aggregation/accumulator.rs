@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::aggregation::distinct::{Distinct, wrapped};
+use crate::aggregation::memory::{MEMORY_LIMIT, accumulator_exceeded, difference};
 use crate::aggregation::ranking::{Ranked, Ranking, RankingOrder};
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Value, order};
 use crate::error::CommandError;
@@ -82,8 +83,13 @@ impl Accumulator {
         environment: &Environment,
     ) -> Result<Self, CommandError> {
         let operator = only_element(spec).ok_or_else(|| {
-            let message = format!("The field '{field}' must be an accumulator object");
-            CommandError::location(40_234, message)
+            let several = spec.as_document().is_some_and(|doc| doc.len() > 1);
+            let (number, what) = if several {
+                (40_238, "specify one accumulator")
+            } else {
+                (40_234, "be an accumulator object")
+            };
+            CommandError::location(number, format!("The field '{field}' must {what}"))
         })?;
         let name = operator.name();
         let value = operator.value();
@@ -168,8 +174,8 @@ impl Accumulator {
         })
     }
 
-    /// Adds a document; returns the bytes that are held for it.
-    pub fn add(&self, state: &mut State, scope: &Scope<'_>) -> Result<usize, CommandError> {
+    /// Adds a document; returns how many more bytes are held, or fewer.
+    pub fn add(&self, state: &mut State, scope: &Scope<'_>) -> Result<isize, CommandError> {
         let known = matches!((&self.kind, &*state), (Kind::First, State::Value(Some(_))));
         // An expression is computed also if it may only fail.
         if known && !self.argument.may_fail() {
@@ -181,18 +187,27 @@ impl Accumulator {
             (Kind::Extreme(wanted), State::Value(best)) => {
                 let better = |best: &Value<'_>| order::compare(&value, best) == *wanted;
                 if !value.is_nullish() && best.as_ref().is_none_or(better) {
-                    *best = Some(value.into_owned());
+                    return Ok(replace(best, value));
                 }
             }
             (_, State::Value(_)) if known => {}
-            (_, State::Value(held)) => *held = Some(null_if_missing(value).into_owned()),
+            (_, State::Value(held)) => return Ok(replace(held, null_if_missing(value))),
             (_, State::Array(array)) if !is_missing(&value) => {
                 let before = array.size();
                 array.push(&value);
-                return Ok(array.size() - before);
+                check_value("$push", array.size())?;
+                return Ok(difference(before, array.size()));
             }
-            (_, State::Set(set)) => return Ok(set.add(&value)),
-            (_, State::Fields(fields)) => merge_into(fields, &value)?,
+            (_, State::Set(set)) => {
+                let added = set.add(&value);
+                check_value("$addToSet", set.memory())?;
+                return Ok(difference(0, added));
+            }
+            (_, State::Fields(fields)) => {
+                let before = memory_of(fields);
+                merge_into(fields, &value)?;
+                return Ok(difference(before, memory_of(fields)));
+            }
             (
                 _,
                 State::Numbers {
@@ -211,7 +226,7 @@ impl Accumulator {
             (_, State::Sorted(numbers)) => {
                 if let Some(number) = ranked(&value) {
                     numbers.push(number);
-                    return Ok(size_of::<f64>());
+                    return Ok(difference(0, size_of::<f64>()));
                 }
             }
             (Kind::Ranking(ranking), State::Ranked { values, limit }) => {
@@ -280,4 +295,27 @@ fn only_element<'v>(value: &'v Value<'_>) -> Option<Element<'v>> {
     let mut elements = value.as_document()?.elements();
     let first = elements.next()?;
     elements.next().is_none().then_some(first)
+}
+
+/// Replaces a value that is held; returns how many more bytes are held, or fewer.
+fn replace(held: &mut Option<Value<'static>>, value: Value<'_>) -> isize {
+    let before = held.as_ref().map_or(0, Value::heap_bytes);
+    let value = value.into_owned();
+    let after = value.heap_bytes();
+    *held = Some(value);
+    difference(before, after)
+}
+
+fn memory_of(fields: &[(String, Value<'static>)]) -> usize {
+    let sizes = fields
+        .iter()
+        .map(|(name, value)| size_of::<(String, Value<'_>)>() + name.len() + value.heap_bytes());
+    sizes.sum()
+}
+
+fn check_value(operator: &str, bytes: usize) -> Result<(), CommandError> {
+    if bytes > MEMORY_LIMIT {
+        return Err(accumulator_exceeded(operator));
+    }
+    Ok(())
 }

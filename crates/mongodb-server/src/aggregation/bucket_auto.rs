@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use crate::aggregation::accumulator::{Accumulator, State};
 use crate::aggregation::granularity::Granularity;
 use crate::aggregation::group::parse_fields;
-use crate::aggregation::held::Held;
-use crate::aggregation::memory::{MEMORY_LIMIT, check_memory, memory_exceeded};
+use crate::aggregation::held::{Charge, Held};
+use crate::aggregation::memory::{charge, check_memory};
 use crate::aggregation::stage::{Context, Stage};
 use crate::bson::{Builder, Doc, Key, Value, order};
 use crate::engine::Row;
@@ -33,6 +33,8 @@ pub struct BucketAuto {
     left: usize,
     /// The end of the last bucket, if ends are rounded.
     previous: Option<Value<'static>>,
+    /// Memory of the values and their keys.
+    charge: Charge,
 }
 
 /// A document with the value that it is grouped by.
@@ -40,6 +42,13 @@ struct Entry {
     key: Key,
     value: Value<'static>,
     held: Held,
+}
+
+impl Entry {
+    /// Returns the bytes that are held beside the document.
+    fn own_memory(&self) -> usize {
+        size_of::<Self>() + self.key.bytes().len() + self.value.heap_bytes()
+    }
 }
 
 impl BucketAutoSpec {
@@ -160,13 +169,14 @@ impl BucketAuto {
             sorted: VecDeque::new(),
             size: 1,
             previous: None,
+            charge: Charge::default(),
         }
     }
 
     /// Reads and sorts all documents.
     fn sort(&mut self, mut input: Box<dyn Stage>, context: &Context) -> Result<(), CommandError> {
         let mut entries = Vec::new();
-        let mut memory = 0;
+        let (mut memory, mut own) = (0, 0);
         while let Some(row) = input.next(context)? {
             let scope = Scope::new(row.doc(), context.now_ms);
             let value = null_if_missing(self.spec.by.evaluate(&scope)?).into_owned();
@@ -178,7 +188,10 @@ impl BucketAuto {
                 value,
                 held: Held::new(row),
             };
-            memory += size_of::<Entry>() + 2 * entry.key.bytes().len() + entry.held.memory();
+            let bytes = entry.own_memory();
+            own += bytes;
+            memory += bytes + entry.held.memory();
+            self.charge.set(own);
             check_memory("$bucketAuto", memory)?;
             entries.push(entry);
         }
@@ -262,6 +275,7 @@ struct Bucket<'s> {
     max: Value<'static>,
     states: Vec<State>,
     memory: usize,
+    charge: Charge,
 }
 
 impl<'s> Bucket<'s> {
@@ -277,6 +291,7 @@ impl<'s> Bucket<'s> {
             max: min.clone(),
             states: states.collect::<Result<_, _>>()?,
             memory: 0,
+            charge: Charge::default(),
         })
     }
 
@@ -285,11 +300,10 @@ impl<'s> Bucket<'s> {
         let row = entry.held.into_row()?;
         let scope = Scope::new(row.doc(), context.now_ms);
         for (state, (_, field)) in self.states.iter_mut().zip(&self.spec.fields) {
-            self.memory += field.add(state, &scope)?;
+            let more = field.add(state, &scope)?;
+            self.memory = self.memory.saturating_add_signed(more);
         }
-        if self.memory > MEMORY_LIMIT {
-            return Err(memory_exceeded("$bucketAuto"));
-        }
+        charge("$bucketAuto", &mut self.charge, self.memory)?;
         self.max = entry.value;
         Ok(())
     }

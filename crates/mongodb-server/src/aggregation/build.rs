@@ -5,16 +5,17 @@ use crate::aggregation::check_size::{CheckDepth, CheckSize};
 use crate::aggregation::densify::Densify;
 use crate::aggregation::graph_lookup::GraphLookup;
 use crate::aggregation::group::Group;
+use crate::aggregation::held::Charge;
 use crate::aggregation::lookup::Lookup;
-use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::memory::charge;
 use crate::aggregation::parse::parse_pipeline;
 use crate::aggregation::pipeline_scope::{MAX_DEPTH, PipelineScope};
-use crate::aggregation::rows::GivenDocuments;
+use crate::aggregation::rows::{GivenDocuments, Kept};
 use crate::aggregation::sample::Sample;
 use crate::aggregation::selection::{Selection, push_down};
 use crate::aggregation::sort::Sort;
 use crate::aggregation::spec::{SourceSpec, StageSpec};
-use crate::aggregation::stage::{Context, Stage, drain};
+use crate::aggregation::stage::{Context, Stage};
 use crate::aggregation::stages::{Count, Limit, Skip, Step, Steps};
 use crate::aggregation::union_with::UnionWith;
 use crate::aggregation::unwind::Unwind;
@@ -200,6 +201,9 @@ fn checked(input: Box<dyn Stage>) -> Box<dyn Stage> {
     Box::new(CheckSize { input })
 }
 
+/// The name of the stage in errors.
+const FACET: &str = "$facet";
+
 /// `$facet`: runs several pipelines over the same documents; returns one document with all results.
 struct Facet {
     input: Option<Box<dyn Stage>>,
@@ -211,24 +215,18 @@ impl Stage for Facet {
         let Some(mut input) = self.input.take() else {
             return Ok(None);
         };
-        let mut rows = Vec::new();
-        let mut memory = 0;
-        while let Some(row) = input.next(context)? {
-            memory += row.document.len();
-            if memory > MEMORY_LIMIT {
-                return Err(memory_exceeded("$facet"));
-            }
-            rows.push(row);
-        }
+        let kept = Kept::read(FACET, input.as_mut(), context)?;
         let mut document = Builder::new();
+        let mut charged = Charge::default();
         for (name, stages) in &self.facets {
             let given = GivenDocuments {
-                rows: rows.clone().into_iter(),
+                rows: kept.rows().to_vec().into_iter(),
             };
             let mut stage = build(stages.clone(), Box::new(given));
             let mut results = ArrayBuilder::default();
-            for row in drain(stage.as_mut(), context)? {
+            while let Some(row) = stage.next(context)? {
                 results.push_doc(row.doc());
+                charge(FACET, &mut charged, document.len() + results.size())?;
             }
             document = document.array(name, results);
         }

@@ -12,6 +12,7 @@ pub struct Distinct {
     values: ArrayBuilder,
     /// Whether the least and the greatest key are put into documents.
     wraps: bool,
+    key_bytes: usize,
 }
 
 impl Distinct {
@@ -26,7 +27,7 @@ impl Distinct {
     /// Adds a value unless it is missing or known; returns the bytes that are held for it.
     pub fn add(&mut self, value: &Value<'_>) -> usize {
         let key = Key::of(value);
-        let bytes = key.bytes().len();
+        let bytes = key.bytes().len() + size_of::<Key>();
         if is_missing(value) || !self.keys.insert(key) {
             return 0;
         }
@@ -37,7 +38,13 @@ impl Distinct {
             }
             _ => self.values.push(value),
         }
+        self.key_bytes += bytes;
         bytes + self.values.size() - before
+    }
+
+    /// Returns the bytes that are held.
+    pub fn memory(&self) -> usize {
+        self.key_bytes + self.values.size()
     }
 
     /// Returns the values as an array.

@@ -52,7 +52,7 @@ impl GraphLookup {
         while !frontier.is_empty() && self.spec.max_depth.is_none_or(|most| depth <= most) {
             context.check()?;
             let mut next = Vec::new();
-            for row in self.join.find(&frontier, context)? {
+            for row in self.join.find(&frontier, context)?.rows() {
                 let id = row.doc().get("_id").unwrap_or(Value::Undefined);
                 let id = Key::of(&id);
                 let bytes = id.bytes().len();

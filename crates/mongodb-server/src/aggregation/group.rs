@@ -95,7 +95,7 @@ impl Group {
     fn gather(&mut self, mut input: Box<dyn Stage>, context: &Context) -> Result<(), CommandError> {
         let mut places = HashMap::<Key, usize>::new();
         let mut groups: Vec<Gathered> = Vec::new();
-        let mut memory = 0;
+        let mut memory = 0_usize;
         while let Some(row) = input.next(context)? {
             let scope = Scope::new(row.doc(), context.now_ms);
             let id = null_if_missing(self.spec.id.evaluate(&scope)?);
@@ -103,7 +103,9 @@ impl Group {
             let place = match places.entry(key) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
-                    memory += 2 * new.key().bytes().len() + size_of::<Gathered>();
+                    memory += 2 * new.key().bytes().len()
+                        + size_of::<Gathered>()
+                        + self.spec.fields.len() * size_of::<State>();
                     let fields = self.spec.fields.iter();
                     let states = fields.map(|(_, field)| field.start(&id, context.now_ms));
                     let states = states.collect::<Result<Vec<_>, _>>()?;
@@ -113,7 +115,8 @@ impl Group {
                 }
             };
             for (state, (_, field)) in groups[place].states.iter_mut().zip(&self.spec.fields) {
-                memory += field.add(state, &scope)?;
+                let more = field.add(state, &scope)?;
+                memory = memory.saturating_add_signed(more);
             }
             charge("$group", &mut self.charge, memory)?;
         }

@@ -7,14 +7,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
-use crate::aggregation::held::Held;
+use crate::aggregation::held::{Charge, Held};
 use crate::aggregation::memory::check_memory;
 use crate::aggregation::opener::OpenPipeline;
+use crate::aggregation::rows::Kept;
 use crate::aggregation::selection::Selection;
 use crate::aggregation::spec::StageSpec;
-use crate::aggregation::stage::{Context, drain};
+use crate::aggregation::stage::Context;
 use crate::bson::{Doc, Element, Key, Kind, Value};
-use crate::engine::{Namespace, Row, Source};
+use crate::engine::{Namespace, Source};
 use crate::error::CommandError;
 use crate::query::{Choices, Filter, Path, Test};
 
@@ -36,6 +37,8 @@ pub struct Join {
 struct Table {
     documents: Vec<Held>,
     places: HashMap<Key, Vec<usize>>,
+    /// Memory of the keys and places.
+    charge: Charge,
 }
 
 impl Join {
@@ -62,7 +65,7 @@ impl Join {
         &mut self,
         values: &[Value<'static>],
         context: &Context,
-    ) -> Result<Vec<Row>, CommandError> {
+    ) -> Result<Kept, CommandError> {
         if self.table.is_none() {
             let selection = Selection::new(Filter::And(vec![
                 self.filter(values),
@@ -73,7 +76,7 @@ impl Join {
                 && !context.engine.is_view(&self.from)
             {
                 let mut stage = selection.into_stage(&context.engine, &self.from)?;
-                return drain(stage.as_mut(), context);
+                return Kept::read(self.stage, stage.as_mut(), context);
             }
         }
         let table = match self.table.take() {
@@ -87,10 +90,11 @@ impl Join {
                 found.extend(places);
             }
         }
-        let documents = found
-            .into_iter()
-            .map(|place| table.documents[*place].clone());
-        documents.map(Held::into_row).collect()
+        let mut kept = Kept::new(self.stage);
+        for place in found {
+            kept.push(table.documents[*place].clone().into_row()?)?;
+        }
+        Ok(kept)
     }
 
     /// Returns the filter of the documents whose field has one of these values.
@@ -115,17 +119,19 @@ impl Join {
         let stages = vec![StageSpec::Match(self.restriction.clone())];
         let mut stage = (self.open)(context, &self.from, stages)?;
         let mut table = Table::default();
-        let mut memory = 0;
+        let (mut memory, mut own) = (0, 0);
         while let Some(row) = stage.next(context)? {
             let place = table.documents.len();
             for key in keys(&self.field, row.doc()) {
-                memory += key.bytes().len() + size_of::<(Key, Vec<usize>)>();
+                own += key.bytes().len() + size_of::<(Key, Vec<usize>)>();
                 table.places.entry(key).or_default().push(place);
             }
             let held = Held::new(row);
-            memory += held.memory() + size_of::<Held>();
+            own += size_of::<Held>();
+            memory += held.memory();
             table.documents.push(held);
-            check_memory(self.stage, memory)?;
+            table.charge.set(own);
+            check_memory(self.stage, memory + own)?;
         }
         Ok(table)
     }

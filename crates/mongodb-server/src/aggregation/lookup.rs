@@ -1,14 +1,15 @@
 //! `$lookup`: adds to each document the documents of another collection that belong to it.
 
+use crate::aggregation::held::Charge;
 use crate::aggregation::join::{Join, values_at};
-use crate::aggregation::memory::MEMORY_LIMIT;
+use crate::aggregation::memory::{MEMORY_LIMIT, charge};
 use crate::aggregation::opener::{AppendStages, OpenPipeline};
 use crate::aggregation::parse::parse_pipeline;
 use crate::aggregation::pipeline_scope::{PipelineScope, Place};
 use crate::aggregation::put::put;
-use crate::aggregation::rows::GivenDocuments;
+use crate::aggregation::rows::{GivenDocuments, Kept};
 use crate::aggregation::spec::{LookupSpec, StageSpec, SubPipeline};
-use crate::aggregation::stage::{Context, Stage, drain};
+use crate::aggregation::stage::{Context, Stage};
 use crate::bson::{ArrayBuilder, Doc, Value};
 use crate::engine::Row;
 use crate::error::CommandError;
@@ -23,6 +24,8 @@ pub struct Lookup {
     append: AppendStages,
     /// The result of a pipeline that is the same for each document.
     constant: Option<Value<'static>>,
+    /// Memory of that result.
+    charge: Charge,
 }
 
 impl Lookup {
@@ -43,6 +46,7 @@ impl Lookup {
             open,
             append,
             constant: None,
+            charge: Charge::default(),
         }
     }
 
@@ -58,26 +62,28 @@ impl Lookup {
             let mut stages = self.stages(pipeline, doc, context)?;
             stages.insert(1, StageSpec::Match(filter));
             let mut stage = (self.open)(context, &self.spec.from, stages)?;
-            return array_of(drain(stage.as_mut(), context)?);
+            return array_of(stage.as_mut(), context);
         }
         let found = match (&mut self.join, &self.spec.fields) {
             (Some(join), Some(_)) => Some(join.find(&local_values(&self.spec, doc), context)?),
             _ => None,
         };
         let Some(pipeline) = &self.spec.pipeline else {
-            return array_of(found.unwrap_or_default());
+            let (rows, _charge) = found.map(Kept::into_parts).unwrap_or_default();
+            return array_of(given(rows).as_mut(), context);
         };
         let stages = self.stages(pipeline, doc, context)?;
         let constant = found.is_none() && self.spec.variables.is_empty();
-        let mut stage = match found {
-            Some(rows) => {
-                let rows = rows.into_iter();
-                (self.append)(stages, Box::new(GivenDocuments { rows }))
-            }
-            None => (self.open)(context, &self.spec.from, stages)?,
+        let (mut stage, _charge) = if let Some(kept) = found {
+            let (rows, charge) = kept.into_parts();
+            ((self.append)(stages, given(rows)), charge)
+        } else {
+            let stage = (self.open)(context, &self.spec.from, stages)?;
+            (stage, Charge::default())
         };
-        let joined = array_of(drain(stage.as_mut(), context)?)?;
+        let joined = array_of(stage.as_mut(), context)?;
         if constant {
+            self.charge.set(joined.heap_bytes());
             self.constant = Some(joined.clone());
         }
         Ok(joined)
@@ -154,9 +160,16 @@ fn bind(
     Ok(environment)
 }
 
-fn array_of(rows: Vec<Row>) -> Result<Value<'static>, CommandError> {
+fn given(rows: Vec<Row>) -> Box<dyn Stage> {
+    let rows = rows.into_iter();
+    Box::new(GivenDocuments { rows })
+}
+
+/// Returns the remaining documents of a stage as an array.
+fn array_of(stage: &mut dyn Stage, context: &Context) -> Result<Value<'static>, CommandError> {
     let mut array = ArrayBuilder::default();
-    for row in rows {
+    let mut charged = Charge::default();
+    while let Some(row) = stage.next(context)? {
         array.push_doc(row.doc());
         if array.size() > MEMORY_LIMIT {
             let message = format!(
@@ -165,6 +178,7 @@ fn array_of(rows: Vec<Row>) -> Result<Value<'static>, CommandError> {
             );
             return Err(CommandError::location(4_568, message));
         }
+        charge("$lookup", &mut charged, array.size())?;
     }
     Ok(array.into_value())
 }

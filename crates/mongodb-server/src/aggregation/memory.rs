@@ -36,8 +36,25 @@ pub fn memory_exceeded(stage: &str) -> CommandError {
     )
 }
 
+/// Returns the error of an accumulator whose value for one group exceeds the memory limit.
+pub fn accumulator_exceeded(operator: &str) -> CommandError {
+    CommandError::new(
+        Code::EXCEEDED_MEMORY,
+        format!(
+            "{operator} used too much memory and spilling to disk cannot reduce memory \
+             consumption any further. Memory limit: {MEMORY_LIMIT} bytes"
+        ),
+    )
+}
+
 /// Counts the memory that a stage uses beside the documents that it keeps, and checks both limits.
 pub fn charge(stage: &str, charge: &mut Charge, bytes: usize) -> Result<(), CommandError> {
     charge.set(bytes);
     check_memory(stage, bytes)
+}
+
+/// Returns how many more bytes are held, or fewer.
+pub fn difference(before: usize, after: usize) -> isize {
+    // A size is at most `isize::MAX`.
+    after.wrapping_sub(before).cast_signed()
 }

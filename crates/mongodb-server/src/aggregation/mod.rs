@@ -18,6 +18,7 @@ mod accumulator;
 mod bucket_auto;
 mod build;
 mod check_size;
+mod current_operations;
 mod densify;
 mod distinct;
 mod granularity;

@@ -7,13 +7,13 @@ use crate::aggregation::parse_lookup::{parse_graph_lookup, parse_lookup, parse_u
 use crate::aggregation::parse_output::{parse_merge, parse_out};
 use crate::aggregation::pipeline_scope::{MAX_DEPTH, PipelineScope, Place};
 use crate::aggregation::redact::RedactSpec;
-use crate::aggregation::shorthand;
 use crate::aggregation::spec::{SourceSpec, StageSpec};
 use crate::aggregation::unwind::UnwindSpec;
 use crate::aggregation::window::parse_window_fields;
+use crate::aggregation::{current_operations, shorthand};
 use crate::bson::{Doc, Kind, Value};
 use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
-use crate::query::{Expression, Filter, Projection, Scope, SortSpec, saturated};
+use crate::query::{Environment, Expression, Filter, Projection, Scope, SortSpec, saturated};
 
 /// Maximum number of stages in a pipeline.
 const MAX_STAGES: usize = 1_000;
@@ -144,15 +144,9 @@ fn parse_stage(
             let filter = document_argument(name, argument, 15_959)?;
             StageSpec::Match(Filter::parse_in(filter, environment)?)
         }
-        "$project" => {
-            let spec = document_argument(name, argument, 15_969)?;
-            StageSpec::Project(Projection::parse_project(spec, environment)?)
+        "$project" | "$addFields" | "$set" | "$unset" => {
+            StageSpec::Project(parse_projection(name, argument, environment)?)
         }
-        "$addFields" | "$set" => {
-            let spec = document_argument(name, argument, 40_272)?;
-            StageSpec::Project(Projection::parse_add_fields(spec, environment)?)
-        }
-        "$unset" => StageSpec::Project(Projection::parse_unset(argument)?),
         "$group" => StageSpec::Group(GroupSpec::parse(argument, environment)?),
         "$sort" => StageSpec::Sort(parse_sort(argument)?),
         "$limit" => StageSpec::Limit(parse_limit(argument)?),
@@ -171,7 +165,7 @@ fn parse_stage(
         "$redact" => StageSpec::Redact(RedactSpec::parse(argument, environment)?),
         "$collStats" => StageSpec::Source(parse_collection_stats(argument)?),
         "$documents" => StageSpec::Source(parse_documents(argument, scope)?),
-        "$currentOp" => parse_current_operations(argument)?,
+        "$currentOp" => current_operations::parse(argument)?,
         "$indexStats" => StageSpec::Source(SourceSpec::IndexStats),
         "$sortByCount" => return shorthand::parse_sort_by_count(argument, environment, stages),
         "$bucket" => {
@@ -207,6 +201,26 @@ fn parse_stage(
     };
     stages.push(stage);
     Ok(())
+}
+
+/// Compiles a stage that keeps, adds or removes fields.
+fn parse_projection(
+    name: &str,
+    argument: &Value<'_>,
+    environment: &Environment,
+) -> Result<Projection, CommandError> {
+    let parsed = match name {
+        "$unset" => return Projection::parse_unset(argument),
+        "$project" => {
+            let spec = document_argument(name, argument, 15_969)?;
+            Projection::parse_project(spec, environment)
+        }
+        _ => {
+            let spec = document_argument(name, argument, 40_272)?;
+            Projection::parse_add_fields(spec, environment)
+        }
+    };
+    parsed.map_err(|error| error.within(&format!("Invalid {name}")))
 }
 
 /// Stages that MongoDB has and this server does not.
@@ -298,10 +312,17 @@ fn parse_count(argument: &Value<'_>) -> Result<String, CommandError> {
 
 fn parse_sample(argument: &Value<'_>) -> Result<usize, CommandError> {
     let spec = document_argument("$sample", argument, 28_745)?;
-    let size = spec.get("size").filter(Value::is_number).ok_or_else(|| {
+    if let Some(unknown) = spec.elements().find(|element| element.name() != "size") {
+        let message = format!("unrecognized option to $sample: {}", unknown.name());
+        return Err(CommandError::location(28_748, message));
+    }
+    let size = spec
+        .get("size")
+        .ok_or_else(|| CommandError::location(28_749, "$sample stage must specify a size"))?;
+    if !size.is_number() {
         let message = "size argument to $sample must be a number";
-        CommandError::location(28_746, message)
-    })?;
+        return Err(CommandError::location(28_746, message));
+    }
     let size = usize::try_from(saturated(&size)).ok();
     size.filter(|&size| size > 0).ok_or_else(|| {
         let message = "size argument to $sample must be a positive integer";
@@ -386,44 +407,6 @@ fn parse_documents(
         documents.push(document.as_document().ok_or_else(wrong)?.bytes().to_vec());
     }
     Ok(SourceSpec::Documents(documents))
-}
-
-/// Compiles `$currentOp`, whose options are flags.
-fn parse_current_operations(argument: &Value<'_>) -> Result<StageSpec, CommandError> {
-    const FLAGS: &[&str] = &[
-        "allUsers",
-        "idleConnections",
-        "idleCursors",
-        "idleSessions",
-        "localOps",
-        "targetAllNodes",
-        "truncateOps",
-    ];
-    let options = argument.as_document().ok_or_else(|| {
-        let kind = argument.kind().alias();
-        let message =
-            format!("$currentOp options must be specified in an object, but found: {kind}");
-        CommandError::type_mismatch(message)
-    })?;
-    for option in options.elements() {
-        let name = option.name();
-        if !FLAGS.contains(&name) {
-            let message = format!("BSON field '$currentOp.{name}' is an unknown field.");
-            return Err(CommandError::location(40_415, message));
-        }
-        if option.kind() != Kind::Bool {
-            return Err(CommandError::type_mismatch(format!(
-                "The '{name}' parameter of the $currentOp stage must be a boolean value, but \
-                 found: {}",
-                option.kind().alias()
-            )));
-        }
-        if name == "targetAllNodes" && option.value().is_truthy() {
-            let message = "$currentOp supports targetAllNodes only on sharded clusters";
-            return Err(CommandError::failed_to_parse(message));
-        }
-    }
-    Ok(StageSpec::Source(SourceSpec::CurrentOperations))
 }
 
 /// Checks the name of a facet, which is a field.

@@ -135,14 +135,14 @@ pub fn parse_merge(
         return Err(CommandError::location(40_414, message));
     }
     if let Some(variables) = variables {
+        let doc = variables
+            .as_document()
+            .ok_or_else(|| wrong_type("$merge", "let", &variables))?;
         let WhenMatched::Pipeline(_) = &spec.matched else {
             let mode = mode_name(&spec.matched);
             let message = format!("Cannot use 'let' variables with 'whenMatched: {mode}' mode");
             return Err(CommandError::location(51_199, message));
         };
-        let doc = variables
-            .as_document()
-            .ok_or_else(|| wrong_type("$merge", "let", &variables))?;
         let given = parse_variables(doc, scope.environment)?;
         let new = given.iter().find(|(name, _)| name == "new");
         if new.is_some_and(|(_, new)| !new.is_root()) {
@@ -279,7 +279,16 @@ fn parse_on(on: &Value<'_>) -> Result<Vec<Path>, CommandError> {
 
 fn parse_matched(mode: &Value<'_>) -> Result<WhenMatched, CommandError> {
     Ok(match mode {
-        Value::Array(pipeline) => WhenMatched::Pipeline(pipeline.to_vec()),
+        Value::Array(pipeline) => {
+            if !Doc::new(pipeline)
+                .values()
+                .all(|stage| stage.as_document().is_some())
+            {
+                let message = "Each element of the 'pipeline' array must be an object";
+                return Err(CommandError::type_mismatch(message));
+            }
+            WhenMatched::Pipeline(pipeline.to_vec())
+        }
         Value::String(name) => match name.as_ref() {
             "replace" => WhenMatched::Replace,
             "keepExisting" => WhenMatched::KeepExisting,

@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::bson::{ArrayBuilder, Builder, Doc, Value, order};
+use crate::aggregation::memory::difference;
+use crate::bson::{ArrayBuilder, Doc, Value, order};
 use crate::error::CommandError;
 use crate::query::{Environment, Expression, Scope, SortSpec, null_if_missing};
 
@@ -34,6 +35,12 @@ pub enum RankingOrder {
 pub struct Ranked {
     key: Vec<u8>,
     value: Value<'static>,
+}
+
+impl Ranked {
+    fn memory(&self) -> usize {
+        size_of::<Self>() + self.key.len() + self.value.heap_bytes()
+    }
 }
 
 impl Ranking {
@@ -101,14 +108,14 @@ impl Ranking {
         whole_count(&count)
     }
 
-    /// Adds the value of a document to at most `limit`; returns the bytes that are held for it.
+    /// Adds the value of a document to at most `limit`; returns how many more bytes are held, or fewer.
     pub fn add(
         &self,
         ranked: &mut Vec<Ranked>,
         limit: usize,
         value: Value<'_>,
         doc: Doc<'_>,
-    ) -> Result<usize, CommandError> {
+    ) -> Result<isize, CommandError> {
         if matches!(self.order, RankingOrder::Values(_)) && value.is_nullish() {
             return Ok(0);
         }
@@ -126,17 +133,18 @@ impl Ranking {
             }),
             RankingOrder::Arrival => ranked.len(),
         };
-        let bytes = key.len() + size_of::<Value<'_>>() + Builder::new().with("v", &value).len();
-        ranked.insert(at, Ranked { key, value });
-        if ranked.len() <= limit {
-            return Ok(bytes);
-        }
-        if self.last {
-            ranked.remove(0);
-        } else {
-            ranked.pop();
-        }
-        Ok(0)
+        let new = Ranked { key, value };
+        let bytes = new.memory();
+        ranked.insert(at, new);
+        let dropped = match ranked.len() <= limit {
+            true => None,
+            false if self.last => Some(ranked.remove(0)),
+            false => ranked.pop(),
+        };
+        Ok(difference(
+            dropped.map_or(0, |dropped| dropped.memory()),
+            bytes,
+        ))
     }
 
     /// Returns the result of a group.

@@ -37,6 +37,19 @@ pub fn parse_sort_by_count(
     Ok(())
 }
 
+/// Rejects boundaries of several types; all numbers are of one.
+fn check_one_type(boundaries: &[Value<'_>]) -> Result<(), CommandError> {
+    let same = |pair: &[Value<'_>]| {
+        let numbers = pair.iter().all(Value::is_number);
+        numbers || pair[0].kind() == pair[1].kind()
+    };
+    if boundaries.windows(2).all(same) {
+        return Ok(());
+    }
+    let message = "All values in the 'boundaries' option to $bucket must have the same type.";
+    Err(CommandError::location(40_193, message))
+}
+
 /// Compiles `$bucket` to a group by `$switch` over the boundaries, and a sort.
 pub fn parse_bucket(
     spec: Doc<'_>,
@@ -52,18 +65,31 @@ pub fn parse_bucket(
             return Err(CommandError::location(40_197, message));
         }
     }
-    let (Some(by), Some(Value::Array(boundaries))) = (spec.get("groupBy"), spec.get("boundaries"))
-    else {
+    let required = || {
         let message = "$bucket requires 'groupBy' and 'boundaries' to be specified.";
-        return Err(CommandError::location(40_198, message));
+        CommandError::location(40_198, message)
     };
-    if !is_computed(&by) {
+    let by = spec.get("groupBy");
+    if let Some(by) = &by
+        && !is_computed(by)
+    {
         let message = format!(
             "The $bucket 'groupBy' field must be defined as a $-prefixed path or an expression, but \
              found: {by}."
         );
         return Err(CommandError::location(40_202, message));
     }
+    let boundaries = match spec.get("boundaries") {
+        Some(Value::Array(boundaries)) => boundaries,
+        Some(other) => {
+            let kind = other.kind().alias();
+            let message =
+                format!("The $bucket 'boundaries' field must be an array, but found type: {kind}.");
+            return Err(CommandError::location(40_200, message));
+        }
+        None => return Err(required()),
+    };
+    let by = by.ok_or_else(required)?;
     let boundaries: Vec<Value<'_>> = Doc::new(&boundaries)
         .values()
         .map(Value::into_owned)
@@ -72,6 +98,7 @@ pub fn parse_bucket(
         let message = "The $bucket 'boundaries' field must have at least 2 values";
         return Err(CommandError::location(40_192, message));
     }
+    check_one_type(&boundaries)?;
     if let Some(default) = spec.get("default")
         && let (Some(first), Some(last)) = (boundaries.first(), boundaries.last())
         && order::compare(&default, first).is_ge()

@@ -65,12 +65,3 @@ impl Stage for Scan {
         Self::next(self, context.engine.log(), || context.check())
     }
 }
-
-/// Returns all remaining documents of a stage.
-pub fn drain(stage: &mut dyn Stage, context: &Context) -> Result<Vec<Row>, CommandError> {
-    let mut rows = Vec::new();
-    while let Some(row) = stage.next(context)? {
-        rows.push(row);
-    }
-    Ok(rows)
-}

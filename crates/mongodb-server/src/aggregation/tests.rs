@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::aggregation::build::build;
 use crate::aggregation::parse::parse_pipeline;
 use crate::aggregation::pipeline_scope::PipelineScope;
-use crate::aggregation::rows::GivenDocuments;
-use crate::aggregation::stage::{Context, drain};
+use crate::aggregation::rows::{GivenDocuments, Kept};
+use crate::aggregation::stage::Context;
 use crate::bson::{ArrayBuilder, Builder, Doc, Key, Value};
 use crate::engine::{Engine, Row};
 use crate::error::{Code, CommandError};
@@ -57,8 +57,13 @@ impl Runner {
         let given = GivenDocuments {
             rows: rows.into_iter(),
         };
-        let rows = drain(build(stages, Box::new(given)).as_mut(), &self.context)?;
-        Ok(rows.into_iter().map(|row| row.document.to_vec()).collect())
+        let mut stage = build(stages, Box::new(given));
+        let kept = Kept::read("the test", stage.as_mut(), &self.context)?;
+        Ok(kept
+            .rows()
+            .iter()
+            .map(|row| row.document.to_vec())
+            .collect())
     }
 
     fn results(&self, docs: &[Vec<u8>], stages: Vec<Builder>) -> Vec<Vec<u8>> {
@@ -258,4 +263,66 @@ fn pipeline_that_would_exhaust_the_stack_is_refused() {
     let refused = Runner::new().run(&docs, stages(201)).map(|_| ());
     let code = refused.map_err(|error| error.code());
     assert_eq!(code, Err(Code::NOT_IMPLEMENTED));
+}
+
+/// Returns `{ operator: argument }`.
+fn one(operator: &str, argument: &Value<'_>) -> Builder {
+    Builder::new().with(operator, argument)
+}
+
+fn path(name: &str) -> Value<'_> {
+    Value::String(name.into())
+}
+
+/// Seven documents of 15 MB: each is allowed, together they exceed the limit of a stage.
+#[test]
+fn stages_and_accumulators_have_a_memory_limit() {
+    let runner = Runner::new();
+    let text = "x".repeat(15_000_000);
+    let large = |id| {
+        let large = Builder::new().int32("_id", id).int32("a", 1);
+        large.string("s", &text).finish()
+    };
+    let docs: Vec<_> = (0..7).map(large).collect();
+    let group = |operator: &str, argument: &Value<'_>| {
+        let fields = Builder::new().with("_id", &Value::Null);
+        Builder::new().document("$group", fields.document("r", one(operator, argument)))
+    };
+    let top = Builder::new()
+        .int32("n", 7)
+        .document("sortBy", Builder::new().int32("_id", 1))
+        .with("output", &path("$s"));
+    let top = Value::Document(top.finish().into());
+    let buckets = Builder::new()
+        .with("groupBy", &path("$s"))
+        .int32("buckets", 2);
+    let push = Builder::new().document("r", one("$push", &path("$s")));
+    let cases = [
+        (group("$push", &path("$s")), Code::EXCEEDED_MEMORY),
+        (group("$addToSet", &path("$$ROOT")), Code::EXCEEDED_MEMORY),
+        (group("$topN", &top), Code::QUERY_EXCEEDED_MEMORY),
+        (
+            Builder::new().document("$bucketAuto", buckets),
+            Code::QUERY_EXCEEDED_MEMORY,
+        ),
+        (
+            Builder::new().document("$setWindowFields", Builder::new().document("output", push)),
+            Code::QUERY_EXCEEDED_MEMORY,
+        ),
+        (
+            Builder::new().document(
+                "$facet",
+                Builder::new().array("all", ArrayBuilder::default()),
+            ),
+            Code::QUERY_EXCEEDED_MEMORY,
+        ),
+    ];
+    for (stage, code) in cases {
+        let name = format!("{:?}", Doc::new(&stage.clone().finish()).elements().next());
+        let error = runner.run(&docs, vec![stage]).expect_err(&name);
+        assert_eq!(error.code(), code, "{name}: {error}");
+    }
+    // A value that is replaced gives its memory back.
+    let last = runner.run(&docs, vec![group("$last", &path("$s"))]);
+    assert!(last.is_ok());
 }

@@ -99,6 +99,18 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Returns the bytes that an owned value holds beside its own size.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::String(text) | Self::Code(text) | Self::Symbol(text) => text.len(),
+            Self::Document(bytes) | Self::Array(bytes) | Self::Binary { bytes, .. } => bytes.len(),
+            Self::Regex { pattern, options } => pattern.len() + options.len(),
+            Self::DbPointer { namespace, .. } => namespace.len(),
+            Self::CodeWithScope { code, scope } => code.len() + scope.len(),
+            _ => 0,
+        }
+    }
+
     /// Returns the text.
     pub fn as_str(&self) -> Option<&str> {
         match self {

@@ -4,13 +4,15 @@ use crate::aggregation::{
     Context, EmptyDocuments, GivenDocuments, PipelineScope, Selection, SourceSpec, Stage,
     StageSpec, build, parse_pipeline, push_down, select,
 };
-use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value};
+use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::cursors::{Batch, Cursor};
 use crate::command::explain::explain_aggregate;
 use crate::command::find::{FIRST_BATCH, reply};
 use crate::command::query::{context, environment, parse_hint};
 use crate::command::write_concern::WriteConcern;
-use crate::command::{Call, Client, Shared, change_stream, cursor, merge, out, statistics};
+use crate::command::{
+    Call, Client, Shared, change_stream, cursor, merge, out, read_concern, statistics,
+};
 use crate::engine::{Namespace, Position, Row};
 use crate::error::{Code, CommandError};
 
@@ -34,8 +36,8 @@ pub fn aggregate(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;
-    check_arguments(call)?;
-    if call.flag("explain")?.unwrap_or(false) {
+    call.refuse(&[])?;
+    if check_arguments(call)? {
         return explain_aggregate(shared, call);
     }
     let without_collection = call.body.get("aggregate").and_then(|value| value.as_i64()) == Some(1);
@@ -60,7 +62,7 @@ pub fn aggregate(
         single: false,
         forever: false,
     };
-    let mut context = context(shared, call)?;
+    let context = context(shared, call)?;
     let environment = environment(call, context.now_ms)?;
     let scope = PipelineScope::new(call.database, &environment);
     if change_stream::is_stream(pipeline) {
@@ -69,6 +71,7 @@ pub fn aggregate(
         return cursor::open(shared, &context, &namespace.to_string(), cursor, batch);
     }
     let mut stages = parse_pipeline(pipeline, scope)?;
+    check_first(call, stages.first(), without_collection)?;
     let target = stages.pop_if(|last| matches!(last, StageSpec::Out(_) | StageSpec::Merge(_)));
     let mut selection = Selection {
         hint: parse_hint(call.body.get("hint"))?,
@@ -76,10 +79,7 @@ pub fn aggregate(
     };
     let rest = push_down(stages, &mut selection);
     let source = match rest.first() {
-        Some(StageSpec::Source(source)) => {
-            check_place(call, source, without_collection)?;
-            given(shared, &namespace, source)?
-        }
+        Some(StageSpec::Source(source)) => given(shared, &namespace, source)?,
         _ if without_collection => {
             let message = "{aggregate: 1} is only valid for stages that need no collection";
             return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
@@ -87,71 +87,117 @@ pub fn aggregate(
         _ => source(&context, &namespace, selection, &rest)?,
     };
     if let Some(target) = target {
-        // A write goes on without its client.
-        context.left = context.left.map(|left| left.patient());
-        check_read_concern(call, &target)?;
-        let concern = WriteConcern::parse(call)?;
-        let mut stage = build(rest, source);
-        let position = match target {
-            StageSpec::Merge(spec) => merge::merge(shared, &context, &spec, stage.as_mut())?,
-            StageSpec::Out(spec) => out::replace(shared, &context, &spec, stage.as_mut())?,
-            _ => Position::default(),
-        };
-        concern.wait(&shared.engine, position)?;
+        write(shared, call, context, target, build(rest, source))?;
         return Ok(cursor::complete(
             &namespace.to_string(),
             ArrayBuilder::default(),
         ));
     }
-    reply(shared, &context, &namespace, build(rest, source), batch)
+    reply(shared, &context, &namespace, build(rest, source), batch).map_err(failed)
 }
 
-/// Rejects arguments of the wrong type, and those that exclude each other.
-fn check_arguments(call: &Call<'_>) -> Result<(), CommandError> {
-    if let Some(explain) = call.body.get("explain")
-        && !matches!(explain, Value::Bool(_))
-    {
-        return Err(call.wrong_type("explain", explain.kind(), "bool"));
+/// Writes what a pipeline returns into the collection of its last stage.
+fn write(
+    shared: &Shared,
+    call: &Call<'_>,
+    mut context: Context,
+    target: StageSpec,
+    mut stage: Box<dyn Stage>,
+) -> Result<(), CommandError> {
+    // A write goes on without its client.
+    context.left = context.left.map(|left| left.patient());
+    check_read_concern(call, &target)?;
+    let concern = WriteConcern::parse(call)?;
+    let position = match target {
+        StageSpec::Merge(spec) => {
+            let nulls = merge::check_target(shared, &spec)?;
+            merge::merge(shared, &context, &spec, nulls, stage.as_mut())
+        }
+        StageSpec::Out(spec) => out::replace(shared, &context, &spec, stage.as_mut()),
+        _ => Ok(Position::default()),
+    };
+    concern.wait(&shared.engine, position.map_err(failed)?)?;
+    Ok(())
+}
+
+/// Returns the error of a pipeline that ran.
+fn failed(error: CommandError) -> CommandError {
+    error.within("PlanExecutor error during aggregation")
+}
+
+/// Checks arguments that depend on each other. Returns whether the plan is asked for.
+fn check_arguments(call: &Call<'_>) -> Result<bool, CommandError> {
+    for name in ["explain", "allowDiskUse"] {
+        match call.body.get(name) {
+            None | Some(Value::Bool(_)) => {}
+            Some(other) => return Err(call.wrong_type(name, other.kind(), "bool")),
+        }
     }
-    if matches!(call.body.get("allowDiskUse"), Some(Value::Null)) {
-        return Err(call.wrong_type("allowDiskUse", Kind::Null, "bool"));
+    let explain = call
+        .value("explain")
+        .is_some_and(|explain| explain.is_truthy());
+    if !explain {
+        return Ok(false);
     }
-    if call.flag("explain")?.unwrap_or(false) && call.value("writeConcern").is_some() {
+    call.batch_size()?;
+    if call.value("writeConcern").is_some() {
         let message = "Aggregation explain does not support the 'writeConcern' option";
         return Err(CommandError::failed_to_parse(message));
     }
-    call.refuse(&[])?;
-    // Wrong also if it is only explained.
-    call.batch_size()?;
-    check_stable(call)
+    if is_strict(call) {
+        return Err(not_stable("the option explain"));
+    }
+    Ok(true)
 }
 
-/// Rejects what is not in version 1 of the stable API, if the command must be in it.
-fn check_stable(call: &Call<'_>) -> Result<(), CommandError> {
-    let strict = call
-        .value("apiStrict")
-        .is_some_and(|strict| strict.is_truthy());
-    if !strict {
-        return Ok(());
-    }
-    let refuse = |what: &str| {
-        let message = format!("{what} is not allowed with 'apiStrict: true' in API Version 1");
-        Err(CommandError::new(Code::API_STRICT, message))
-    };
-    if call.flag("explain")?.unwrap_or(false) {
-        return refuse("the argument explain");
-    }
-    let pipeline = call.array("pipeline")?.unwrap_or(Doc::EMPTY);
-    let first = pipeline.elements().next().and_then(Element::doc);
-    let Some(stage) = first.and_then(|stage| stage.elements().next()) else {
+/// Rejects first stages that the arguments do not allow.
+fn check_first(
+    call: &Call<'_>,
+    first: Option<&StageSpec>,
+    without_collection: bool,
+) -> Result<(), CommandError> {
+    let Some(StageSpec::Source(source)) = first else {
         return Ok(());
     };
-    let only_count = |options: Doc<'_>| options.elements().all(|option| option.name() == "count");
-    match stage.name() {
-        name @ ("$currentOp" | "$indexStats") => refuse(name),
-        name @ "$collStats" if !stage.doc().is_some_and(only_count) => refuse(name),
-        _ => Ok(()),
+    match source {
+        SourceSpec::Documents(_) if !without_collection => {
+            let message = "$documents can only be run with {aggregate: 1}";
+            return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
+        }
+        SourceSpec::CurrentOperations if !without_collection || call.database != "admin" => {
+            let message = "$currentOp must be run against the 'admin' database with {aggregate: 1}";
+            return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
+        }
+        SourceSpec::CurrentOperations => read_concern::check_local(call, "$currentOp")?,
+        _ => {}
     }
+    let unstable = match source {
+        SourceSpec::CurrentOperations => "$currentOp",
+        SourceSpec::IndexStats => "$indexStats",
+        SourceSpec::CollectionStats { .. } => "$collStats with more than `count`",
+        SourceSpec::Documents(_) => return Ok(()),
+    };
+    let counts = matches!(
+        source,
+        SourceSpec::CollectionStats {
+            storage_scale: None,
+            ..
+        }
+    );
+    if is_strict(call) && !counts {
+        return Err(not_stable(unstable));
+    }
+    Ok(())
+}
+
+fn is_strict(call: &Call<'_>) -> bool {
+    call.value("apiStrict")
+        .is_some_and(|strict| strict.is_truthy())
+}
+
+fn not_stable(what: &str) -> CommandError {
+    let message = format!("Provided apiStrict:true, but {what} is not in API Version 1");
+    CommandError::new(Code::API_STRICT, message)
 }
 
 /// Rejects a pipeline that writes what it may have to read again.
@@ -168,37 +214,6 @@ fn check_read_concern(call: &Call<'_>, target: &StageSpec) -> Result<(), Command
         return Err(CommandError::new(Code::INVALID_OPTIONS, message));
     }
     Ok(())
-}
-
-/// Rejects a first stage that is for a database, or for `admin`, elsewhere.
-fn check_place(
-    call: &Call<'_>,
-    source: &SourceSpec,
-    without_collection: bool,
-) -> Result<(), CommandError> {
-    let message = match source {
-        SourceSpec::Documents(_) if !without_collection => {
-            "$documents must be run with {aggregate: 1}"
-        }
-        SourceSpec::CurrentOperations if !without_collection || call.database != "admin" => {
-            "$currentOp must be run against the 'admin' database with {aggregate: 1}"
-        }
-        SourceSpec::CurrentOperations => return check_local(call, "$currentOp"),
-        _ => return Ok(()),
-    };
-    Err(CommandError::new(Code::INVALID_NAMESPACE, message))
-}
-
-/// Rejects another read concern than that of local reads.
-fn check_local(call: &Call<'_>, stage: &str) -> Result<(), CommandError> {
-    let concern = call.document("readConcern")?.unwrap_or(Doc::EMPTY);
-    match concern.get("level") {
-        Some(Value::String(level)) if level != "local" => Err(CommandError::new(
-            Code::INVALID_OPTIONS,
-            format!("Aggregation stage {stage} cannot run with a readConcern other than 'local'"),
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// Returns the documents of a first stage that does not read the collection.

@@ -2,78 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::bson::{ArrayBuilder, Builder, Doc, Kind, Value};
-use crate::command::{
-    Call, Client, Shared, collection_options, create_options, cursor, time_series, view,
-};
+use crate::bson::{ArrayBuilder, Builder, Doc, Value};
+use crate::command::{Call, Client, Shared, cursor, system, view};
 use crate::engine::{Collection, IndexSpec, Namespace, check_database, not_found, uuid_value};
 use crate::error::{Code, CommandError};
-use crate::query::Filter;
+use crate::query::{Filter, saturated};
 
-/// Options of `create` that have no effect here.
-const HARMLESS_OPTIONS: &[&str] = &[
-    "idIndex",
-    "autoIndexId",
-    "storageEngine",
-    "indexOptionDefaults",
-];
-
-/// Options of `create` that this server does not have.
-const UNSUPPORTED_OPTIONS: &[&str] = &["clusteredIndex", "encryptedFields"];
-
-/// `create`
-pub fn create(
-    shared: &Shared,
-    _client: &mut Client,
-    call: &Call<'_>,
-) -> Result<Builder, CommandError> {
-    let stored = collection_options::STORED;
-    let special = [
-        "collation",
-        "timeseries",
-        "viewOn",
-        "pipeline",
-        "expireAfterSeconds",
-    ];
-    call.only(&[HARMLESS_OPTIONS, UNSUPPORTED_OPTIONS, stored, &special].concat())?;
-    let namespace = call.namespace()?;
-    create_options::check(call, &namespace)?;
-    match call.body.get("clusteredIndex") {
-        Some(Value::Null) => {
-            return Err(call.wrong_type("clusteredIndex", Kind::Null, "object"));
-        }
-        Some(_) if call.flag("capped")?.unwrap_or(false) => {
-            let message = "the 'capped' option cannot be used with the 'clusteredIndex' option";
-            return Err(CommandError::location(6_049_200, message));
-        }
-        _ => {}
-    }
-    if let Some(fields) = call.document("encryptedFields")?
-        && fields.element("fields").is_none()
-    {
-        return Err(call.missing("encryptedFields.fields"));
-    }
-    if call.document("collation")?.is_some_and(Doc::is_empty) {
-        return Err(call.missing("collation.locale"));
-    }
-    let view = view::options(shared, call, &namespace)?;
-    let series = time_series::options(call)?;
-    call.refuse(UNSUPPORTED_OPTIONS)?;
-    if let Some(view) = view {
-        shared.engine.create(&namespace, view)?;
-        return Ok(Builder::new());
-    }
-    if let Some(options) = series {
-        let collection = shared.engine.create(&namespace, options)?;
-        if let Some(index) = time_series::default_index(&collection)? {
-            shared.engine.create_index(&collection, &index)?;
-        }
-        return Ok(Builder::new());
-    }
-    let options = collection_options::read(call)?;
-    shared.engine.create(&namespace, options)?;
-    Ok(Builder::new())
-}
+/// The collection of the definitions of views.
+const VIEWS: &str = "system.views";
 
 /// `drop`
 pub fn drop_collection(
@@ -83,15 +19,36 @@ pub fn drop_collection(
 ) -> Result<Builder, CommandError> {
     call.only(&[])?;
     let namespace = call.namespace()?;
+    if namespace.collection == VIEWS {
+        return drop_views(shared, &namespace);
+    }
     let view = shared.engine.is_view(&namespace);
     // Dropping a missing collection is not an error since MongoDB 7.0.
     let dropped = shared.engine.drop_collection(&namespace)?;
+    let reply = Builder::new();
     Ok(match dropped {
-        Some(_) if view => Builder::new().string("ns", &namespace.to_string()),
-        Some(indexes) => Builder::new()
+        Some(_) if view => reply.string("ns", &namespace.to_string()),
+        Some(indexes) => reply
             .count("nIndexesWas", indexes)
             .string("ns", &namespace.to_string()),
-        None => Builder::new(),
+        None => reply,
+    })
+}
+
+/// Drops all views of a database: their definitions are documents of `system.views`.
+fn drop_views(shared: &Shared, views: &Namespace) -> Result<Builder, CommandError> {
+    let namespaces = shared.engine.namespaces(&views.database);
+    let mut dropped = false;
+    for name in namespaces.iter().filter(|name| shared.engine.is_view(name)) {
+        shared.engine.drop_collection(name)?;
+        dropped = true;
+    }
+    Ok(if dropped {
+        Builder::new()
+            .count("nIndexesWas", 1)
+            .string("ns", &views.to_string())
+    } else {
+        Builder::new()
     })
 }
 
@@ -102,12 +59,15 @@ pub fn drop_database(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&[])?;
-    if call.integer(call.name)?.is_none() {
-        return Err(call.missing(call.name));
+    let one = call
+        .value("dropDatabase")
+        .ok_or_else(|| call.missing("dropDatabase"))?;
+    if !one.is_number() {
+        let expected = "long', 'int', 'decimal', 'double";
+        return Err(call.wrong_type("dropDatabase", one.kind(), expected));
     }
-    let one = call.value(call.name).and_then(|value| value.as_i64());
-    if one != Some(1) {
-        let message = "have to pass 1 as db parameter";
+    if saturated(&one) != 1 {
+        let message = "the field 'dropDatabase' must be 1";
         return Err(CommandError::location(5_255_100, message));
     }
     if call.database == "admin" {
@@ -124,12 +84,7 @@ pub fn rename_collection(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
-    call.only(&["to", "dropTarget", "stayTemp"])?;
-    if let Some(drop) = call.body.get("dropTarget")
-        && !matches!(drop, Value::Bool(_))
-    {
-        return Err(call.wrong_type("dropTarget", drop.kind(), "bool"));
-    }
+    call.only(&["to", "dropTarget", "stayTemp", "collectionUUID"])?;
     if call.database != "admin" {
         return Err(CommandError::new(
             Code::UNAUTHORIZED,
@@ -138,11 +93,53 @@ pub fn rename_collection(
     }
     let from = call.text("renameCollection")?.unwrap_or_default();
     let to = call.text("to")?.ok_or_else(|| call.missing("to"))?;
-    let drop_target = call.flag("dropTarget")?.unwrap_or(false);
+    let mut target = None;
+    let drop_target = match call.body.get("dropTarget") {
+        None => false,
+        Some(Value::Bool(drop)) => drop,
+        Some(Value::Binary { subtype: 4, bytes }) => {
+            target = Some(uuid(&bytes)?);
+            true
+        }
+        Some(other) => return Err(call.wrong_type("dropTarget", other.kind(), "bool', 'binData")),
+    };
     let (from, to) = (Namespace::parse(&from)?, Namespace::parse(&to)?);
+    system::check_rename(&from)?;
+    system::check_rename(&to)?;
+    if let Some(target) = target {
+        if from.database != to.database {
+            let message = "dropTarget with a UUID is not allowed between databases";
+            return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+        }
+        check_uuid(shared, &to, target)?;
+    }
+    match call.value("collectionUUID") {
+        None => {}
+        Some(Value::Binary { subtype: 4, bytes }) => check_uuid(shared, &from, uuid(&bytes)?)?,
+        Some(other) => return Err(call.wrong_type("collectionUUID", other.kind(), "binData")),
+    }
     view::check_rename(shared, &from, &to)?;
     shared.engine.rename(&from, &to, drop_target)?;
     Ok(Builder::new())
+}
+
+fn uuid(bytes: &[u8]) -> Result<[u8; 16], CommandError> {
+    let uuid = <[u8; 16]>::try_from(bytes);
+    uuid.map_err(|_length| CommandError::new(Code::INVALID_UUID, "uuid must be 16 bytes long"))
+}
+
+/// Rejects a collection with another UUID.
+fn check_uuid(
+    shared: &Shared,
+    namespace: &Namespace,
+    expected: [u8; 16],
+) -> Result<(), CommandError> {
+    let found = shared.engine.collection(namespace);
+    if found.is_some_and(|found| found.uuid() == expected) {
+        return Ok(());
+    }
+    let message = format!("{namespace} does not have the expected UUID");
+    Err(CommandError::new(Code::COLLECTION_UUID_MISMATCH, message))
 }
 
 /// `listCollections`
@@ -181,7 +178,7 @@ pub fn list_collections(
 /// Describes the collection of the definitions of views.
 fn definitions() -> Vec<u8> {
     Builder::new()
-        .string("name", "system.views")
+        .string("name", VIEWS)
         .string("type", "collection")
         .document("options", Builder::new())
         .document("info", Builder::new().bool("readOnly", false))
@@ -246,7 +243,7 @@ pub fn list_databases(
         } else {
             full
         };
-        if !filter.matches(Doc::new(&seen)) {
+        if !filter.test(Doc::new(&seen))? {
             continue;
         }
         if !name_only {

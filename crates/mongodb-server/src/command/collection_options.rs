@@ -77,6 +77,13 @@ pub fn check(call: &Call<'_>, name: &str, value: &Value<'_>) -> Result<(), Comma
                     ),
                 ));
             }
+            if call
+                .collection_name()
+                .is_some_and(|name| name.starts_with("system."))
+            {
+                let message = "Document validators are not allowed on system collections";
+                return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+            }
             let kind = value.kind();
             let doc = value.as_document();
             let doc = doc.ok_or_else(|| call.wrong_type(name, kind, "object"))?;
@@ -88,15 +95,16 @@ pub fn check(call: &Call<'_>, name: &str, value: &Value<'_>) -> Result<(), Comma
             let kind = value.kind();
             let doc = value.as_document();
             let doc = doc.ok_or_else(|| call.wrong_type(name, kind, "object"))?;
-            let path = format!("{name}.enabled");
-            if let Some(other) = doc.elements().find(|option| option.name() != "enabled") {
+            let unknown = doc.elements().find(|field| field.name() != "enabled");
+            if let Some(unknown) = unknown {
                 let message = format!(
                     "BSON field '{}.{name}.{}' is an unknown field.",
                     call.name,
-                    other.name()
+                    unknown.name()
                 );
                 return Err(CommandError::location(40_415, message));
             }
+            let path = format!("{name}.enabled");
             match doc.get("enabled") {
                 Some(Value::Bool(_)) => Ok(()),
                 Some(other) => Err(call.wrong_type(&path, other.kind(), "bool")),
@@ -141,9 +149,9 @@ pub fn capped_bytes(name: &str, size: i64) -> Result<i64, CommandError> {
 
 /// Returns the largest number of documents of a capped collection.
 pub fn capped_documents(name: &str, max: i64) -> Result<i64, CommandError> {
-    if max > i64::from(i32::MAX) || (max == i64::from(i32::MAX) && name == "max") {
+    if max > i64::from(i32::MAX) {
         return Err(CommandError::bad_value(format!(
-            "BSON field '{name}' value must be < {}, actual value '{max}'",
+            "BSON field '{name}' value must be <= {}, actual value '{max}'",
             i32::MAX
         )));
     }

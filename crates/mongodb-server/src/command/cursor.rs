@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::aggregation::{Context, GivenDocuments};
-use crate::bson::{ArrayBuilder, Builder, Kind, Value};
+use crate::bson::{ArrayBuilder, Builder, Doc, Kind, Value};
 use crate::command::arguments::Call;
 use crate::command::client::Client;
 use crate::command::cursors::{Batch, Cursor, Entry, Filled};
@@ -61,7 +61,18 @@ pub fn list(
         single: false,
         forever: false,
     };
-    open(shared, &context, namespace, cursor, batch)
+    let reply = open(shared, &context, namespace, cursor, batch)?.finish();
+    // The fields of a list's cursor are in another order than those of a query's.
+    let cursor = Doc::new(&reply).get("cursor");
+    let cursor = cursor.as_ref().and_then(Value::as_document);
+    let mut ordered = Builder::new();
+    for name in ["id", "ns", "firstBatch"] {
+        let element = cursor.and_then(|cursor| cursor.element(name));
+        if let Some(element) = element {
+            ordered.push_element(element);
+        }
+    }
+    Ok(Builder::new().document("cursor", ordered))
 }
 
 /// Returns the reply with all documents of a result.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::aggregation::{Context, Stage};
@@ -25,6 +26,8 @@ const BATCH_BYTES: usize = MAX_DOCUMENT_BYTES;
 #[derive(Debug, Default)]
 pub struct Cursors {
     open: Mutex<HashMap<i64, Entry>>,
+    /// Number of cursors that were closed because they were idle.
+    timed_out: AtomicI64,
 }
 
 #[derive(Debug)]
@@ -222,11 +225,26 @@ impl Cursors {
         lock(&self.open).len()
     }
 
+    /// Returns the number of open cursors that never time out.
+    pub fn forever(&self) -> usize {
+        let open = lock(&self.open);
+        open.values().filter(|entry| entry.forever).count()
+    }
+
+    /// Returns the number of cursors that were closed because they were idle.
+    pub fn timed_out(&self) -> i64 {
+        self.timed_out.load(Ordering::Relaxed)
+    }
+
     pub fn reap(&self, now: u64) {
         let timeout = u64::try_from(IDLE_TIMEOUT.as_nanos()).unwrap_or(u64::MAX);
         lock(&self.open).retain(|_, entry| {
             let in_use = entry.cursor.is_none();
-            in_use || entry.forever || now.saturating_sub(entry.used) < timeout
+            let kept = in_use || entry.forever || now.saturating_sub(entry.used) < timeout;
+            if !kept {
+                self.timed_out.fetch_add(1, Ordering::Relaxed);
+            }
+            kept
         });
     }
 

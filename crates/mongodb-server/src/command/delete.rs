@@ -7,7 +7,7 @@ use crate::command::query::{context, environment, parse_hint};
 use crate::command::retry::Retryable;
 use crate::command::statement::Statement;
 use crate::command::write_concern::WriteConcern;
-use crate::command::{Call, Client, Shared};
+use crate::command::{Call, Client, Shared, system};
 use crate::engine::{Change, Changed, Namespace, Position, Writer};
 use crate::error::CommandError;
 use crate::query::{Environment, Filter};
@@ -21,6 +21,7 @@ pub fn delete(
     call.only(&["deletes", "ordered", "let"])?;
     call.refuse(&[])?;
     let namespace = call.namespace()?;
+    system::check_write(&namespace)?;
     let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let context = context(shared, call)?;

@@ -20,9 +20,14 @@ pub fn server_status(
         .string("name", "convoy")
         .bool("supportsCommittedReads", false)
         .bool("persistent", true);
-    let open = i64::try_from(shared.cursors.len()).unwrap_or(i64::MAX);
-    let open = Builder::new().int64("total", open);
-    let cursors = Builder::new().document("open", open);
+    let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
+    let open = Builder::new()
+        .int64("noTimeout", count(shared.cursors.forever()))
+        .int64("pinned", 0)
+        .int64("total", count(shared.cursors.len()));
+    let cursors = Builder::new()
+        .int64("timedOut", shared.cursors.timed_out())
+        .document("open", open);
     let status = Builder::new()
         .string("host", &shared.address.to_string())
         .string("version", &VERSION.map(|part| part.to_string()).join("."))

@@ -7,7 +7,7 @@ use crate::command::query::{context, environment, parse_hint};
 use crate::command::retry::{Executed, Retryable};
 use crate::command::update::{changed, check_updated, now_ms, parse_update, upsert};
 use crate::command::write_concern::WriteConcern;
-use crate::command::{Call, Client, Shared};
+use crate::command::{Call, Client, Shared, system};
 use crate::engine::{Change, Changed, Collection, Image, Namespace, Position, RecordId, Writer};
 use crate::error::CommandError;
 use crate::query::{Environment, Filter, Projection, Update, UpdateContext};
@@ -68,6 +68,7 @@ pub fn find_and_modify(
     call.only(ARGUMENTS)?;
     call.refuse(&[])?;
     let namespace = call.namespace()?;
+    system::check_write(&namespace)?;
     let concern = WriteConcern::parse(call)?;
     let context = context(shared, call)?;
     let environment = environment(call, context.now_ms)?;
@@ -98,7 +99,8 @@ pub fn find_and_modify(
         };
         let statements = retryable.statements(&[0]);
         let writer = retryable.writer(&statements, Some(image));
-        run(shared, &namespace, &context, selection, &action, writer)?
+        let outcome = run(shared, &namespace, &context, selection, &action, writer);
+        outcome.map_err(|error| error.within("Plan executor error during findAndModify"))?
     };
     concern.wait(&shared.engine, outcome.position)?;
     let reply = reply(&outcome, &action, returns_new, projection.as_ref())?;

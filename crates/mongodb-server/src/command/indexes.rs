@@ -2,8 +2,8 @@
 
 use crate::bson::{Builder, Doc, Kind, Value};
 use crate::command::catalog::existing;
-use crate::command::{Call, Client, Shared, cursor, new_index, time_series};
-use crate::engine::{Collection, ID_INDEX, IndexSpec};
+use crate::command::{Call, Client, Shared, cursor, new_index, system, time_series};
+use crate::engine::{Collection, ID_INDEX, IndexSpec, Namespace, random_uuid, uuid_text};
 use crate::error::{Code, CommandError};
 
 /// Largest number of indexes of a collection, the one on `_id` included.
@@ -17,6 +17,7 @@ pub fn create_indexes(
 ) -> Result<Builder, CommandError> {
     call.only(&["indexes", "commitQuorum", "ignoreUnknownIndexOptions"])?;
     let namespace = call.namespace()?;
+    system::check_write(&namespace)?;
     let mut specs = Vec::new();
     for spec in call.documents("indexes")? {
         specs.push(new_index::read(spec)?);
@@ -50,7 +51,7 @@ pub fn create_indexes(
             Err(error) => {
                 // All indexes of a command are created, or none.
                 shared.engine.drop_indexes(&collection, &built)?;
-                return Err(error.into());
+                return Err(build_failed(&namespace, &collection, error.into()));
             }
         }
     }
@@ -64,6 +65,21 @@ pub fn create_indexes(
     } else {
         reply
     })
+}
+
+/// Returns the error of an index that could not be built over the documents.
+fn build_failed(
+    namespace: &Namespace,
+    collection: &Collection,
+    error: CommandError,
+) -> CommandError {
+    if error.code() != Code::DUPLICATE_KEY {
+        return error;
+    }
+    let (build, collection) = (uuid_text(&random_uuid()), uuid_text(&collection.uuid()));
+    error.within(&format!(
+        "Index build failed: {build}: Collection {namespace} ( {collection} )"
+    ))
 }
 
 /// `listIndexes`

@@ -11,7 +11,7 @@ use convoy_server_kit::unix_ms;
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, MAX_DOCUMENT_BYTES, ObjectId, Value};
 use crate::command::retry::Retryable;
 use crate::command::write_concern::WriteConcern;
-use crate::command::{Call, Client, Shared, time_series};
+use crate::command::{Call, Client, Shared, system, time_series};
 use crate::engine::{Inserted, Namespace, Retry, Writer};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
@@ -24,6 +24,7 @@ pub fn insert(
 ) -> Result<Builder, CommandError> {
     call.only(&["documents", "ordered", "bypassDocumentValidation"])?;
     let namespace = call.namespace()?;
+    system::check_write(&namespace)?;
     let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let documents = call.documents("documents")?;

@@ -22,11 +22,13 @@ struct Merging<'m> {
     nulls: Nulls,
 }
 
-/// Merges all documents into the target; returns the position up to which the log must be synced.
+/// Merges all documents into the target that was checked; returns the position up to which the log
+/// must be synced.
 pub fn merge(
     shared: &Shared,
     context: &Context,
     spec: &MergeSpec,
+    nulls: Nulls,
     stage: &mut dyn Stage,
 ) -> Result<Position, CommandError> {
     let on = if spec.on.is_empty() {
@@ -34,7 +36,6 @@ pub fn merge(
     } else {
         spec.on.clone()
     };
-    let nulls = check_target(shared, spec)?;
     let merging = Merging {
         shared,
         context,
@@ -52,9 +53,14 @@ pub fn merge(
     }
     let mut position = Position::default();
     let mut failure = None;
-    for row in rows.into_rows() {
+    for (at, row) in rows.into_rows().enumerate() {
         context.check()?;
-        match merging.write(row?.doc()) {
+        let row = row?;
+        if at == 0 {
+            // A stage that an update may not have fails also if no document matches.
+            merging.update(row.doc())?;
+        }
+        match merging.write(row.doc()) {
             Ok(reached) => position = position.max(reached),
             // The others are written nevertheless.
             Err(error) => {

@@ -6,12 +6,17 @@ use crate::command::catalog::existing;
 use crate::command::collection_options::{
     STORED, capped_bytes, capped_documents, check, number, whole, with,
 };
-use crate::command::create_options::check_system;
 use crate::command::insert::insert_all;
 use crate::command::query::context;
-use crate::command::{Call, Client, Shared, kinds, time_series, view};
+use crate::command::{Call, Client, Shared, kinds, system, time_series, view};
 use crate::engine::{Collection, CollectionOptions, IndexSpec, Namespace};
 use crate::error::{Code, CommandError};
+
+/// Bytes that MongoDB adds to the name of a collection while it converts it.
+const CONVERTING_BYTES: usize = 25;
+
+/// Bytes of the longest full name.
+const MAX_NAME_BYTES: usize = 255;
 
 /// Documents that are copied at once.
 const COPIED: usize = 1_000;
@@ -179,6 +184,7 @@ fn changed_sizes(
 /// Reads `index` of `collMod`.
 fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange, CommandError> {
     let spec = find_index(collection, index)?;
+    check_combination(index)?;
     let mut options = Vec::new();
     let mut reply = Builder::new();
     let mut found = false;
@@ -232,7 +238,6 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
         };
         options.push((name, Some(stored).filter(|_| !falsy)));
     }
-    check_alone(&options)?;
     if !found {
         return Err(CommandError::new(
             Code::INVALID_OPTIONS,
@@ -245,16 +250,13 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
     })
 }
 
-/// Rejects a change of `prepareUnique` together with other options.
-fn check_alone(options: &[(&str, Option<Value<'_>>)]) -> Result<(), CommandError> {
-    let others = options
-        .iter()
-        .any(|(name, _)| matches!(*name, "hidden" | "expireAfterSeconds"));
-    if others && options.iter().any(|(name, _)| *name == "prepareUnique") {
-        return Err(CommandError::new(
-            Code::INVALID_OPTIONS,
-            "cannot modify prepareUnique together with other options of an index",
-        ));
+/// Rejects further changes beside one of `prepareUnique`.
+fn check_combination(index: Doc<'_>) -> Result<(), CommandError> {
+    let given = |name: &str| index.get(name).is_some_and(|value| !value.is_nullish());
+    if given("prepareUnique") && (given("hidden") || given("expireAfterSeconds")) {
+        let message =
+            "a change of prepareUnique cannot be combined with other changes of the index";
+        return Err(CommandError::new(Code::INVALID_OPTIONS, message));
     }
     Ok(())
 }
@@ -328,6 +330,11 @@ pub fn convert_to_capped(
     check_sizes(call)?;
     let namespace = call.namespace()?;
     let collection = existing(shared, &namespace)?;
+    view::check_no_series(shared, &namespace)?;
+    if namespace.to_string().len() + CONVERTING_BYTES > MAX_NAME_BYTES {
+        let message = format!("the name of {namespace} is too long to be converted");
+        return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
+    }
     let options = capped(call)?;
     let indexes = collection.with_state(|state| {
         let specs = state.indexes.iter().map(crate::engine::Index::spec);
@@ -372,13 +379,11 @@ pub fn clone_as_capped(
         .text("toCollection")?
         .ok_or_else(|| call.missing("toCollection"))?;
     let to = Namespace::new(call.database, &to)?;
-    let buckets = |name: &Namespace| name.collection.starts_with("system.buckets.");
-    if buckets(&from) || buckets(&to) {
-        let message = "cannot copy a collection of buckets";
-        return Err(CommandError::new(Code::ILLEGAL_OPERATION, message));
-    }
-    check_system(&to, false)?;
+    system::check_no_buckets(&from)?;
+    system::check_create(&to, false)?;
     existing(shared, &from)?;
+    view::check_no_view(shared, &from)?;
+    view::check_no_series(shared, &from)?;
     shared.engine.create(&to, capped(call)?)?;
     let context = context(shared, call)?;
     let mut stage = Selection::default().into_stage(&shared.engine, &from)?;

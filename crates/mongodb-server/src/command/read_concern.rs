@@ -87,6 +87,18 @@ fn check_level(call: &Call<'_>, value: &Value<'_>) -> Result<(), CommandError> {
     }
 }
 
+/// Rejects levels that a stage which reads the server itself does not have.
+pub fn check_local(call: &Call<'_>, stage: &str) -> Result<(), CommandError> {
+    let concern = call.document("readConcern")?.unwrap_or(Doc::EMPTY);
+    match concern.get("level") {
+        Some(level) if level.as_str() != Some("local") => Err(CommandError::new(
+            Code::INVALID_OPTIONS,
+            format!("Aggregation stage {stage} cannot run with a readConcern other than 'local'"),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Rejects a `provenance` of a read or write concern that does not exist.
 pub fn check_provenance(concern: &str, value: &Value<'_>) -> Result<(), CommandError> {
     if value.is_nullish() {

@@ -296,7 +296,10 @@ pub fn validate(
         return Err(CommandError::new(Code::COMMAND_NOT_SUPPORTED, message));
     }
     let namespace = call.namespace()?;
-    let collection = existing(shared, &namespace)?;
+    let collection = shared.engine.collection(&namespace).ok_or_else(|| {
+        let message = format!("Collection '{namespace}' does not exist to validate.");
+        CommandError::new(Code::NAMESPACE_NOT_FOUND, message)
+    })?;
     let report = collection.verify(shared.engine.log())?;
     let mut keys = Builder::new();
     for (name, count) in &report.keys {

@@ -6,7 +6,7 @@ use crate::command::client::Client;
 use crate::command::running::Origin;
 use crate::command::shared::Shared;
 use crate::command::{
-    aggregate, catalog, count, cursor, delete, diagnostics, explain, find, find_and_modify,
+    aggregate, catalog, count, create, cursor, delete, diagnostics, explain, find, find_and_modify,
     generic, handshake, indexes, insert, missing, modify, operations, replica_set, sasl, sessions,
     statistics, top, update, view,
 };
@@ -55,7 +55,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ("collstats", statistics::collection_stats),
     ("convertToCapped", modify::convert_to_capped),
     ("count", count::count),
-    ("create", catalog::create),
+    ("create", create::create),
     ("createIndexes", indexes::create_indexes),
     ("currentOp", operations::current_operations),
     ("dataSize", statistics::data_size),

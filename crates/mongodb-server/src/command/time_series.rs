@@ -50,6 +50,7 @@ pub fn options(call: &Call<'_>) -> Result<Option<CollectionOptions>, CommandErro
         "validator",
         "validationLevel",
         "validationAction",
+        "idIndex",
         "changeStreamPreAndPostImages",
     ] {
         let given = call.value(name);
@@ -92,9 +93,6 @@ pub fn parse(options: Doc<'_>) -> Result<Builder, CommandError> {
             ));
         }
         shown = shown.string("metaField", meta_field);
-    }
-    if time_field == "_id" {
-        return Err(invalid("The 'timeField' cannot be \"_id\""));
     }
     given.check_buckets(shown)
 }
@@ -197,12 +195,8 @@ fn wrong_type(option: Element<'_>, expected: &str) -> CommandError {
 }
 
 fn check_field(option: &str, name: &str) -> Result<(), CommandError> {
-    let problem = if name.is_empty() {
-        "cannot be empty"
-    } else if name.contains('.') {
+    let problem = if name.contains('.') {
         "must be a top-level field and not contain a '.'"
-    } else if name.starts_with('$') {
-        "cannot start with '$'"
     } else if name.contains('\0') {
         "cannot contain a null byte"
     } else {
@@ -228,20 +222,19 @@ fn expiry(call: &Call<'_>) -> Result<Option<i64>, CommandError> {
                     "TTL index 'expireAfterSeconds' option must be numeric and within an \
                      acceptable range, found: {seconds}"
                 ))),
-                Some(seconds)
-                    if seconds.saturating_mul(1_000)
-                        > i64::try_from(unix_ms()).unwrap_or(i64::MAX) =>
-                {
-                    Err(invalid(format!(
-                        "TTL index 'expireAfterSeconds' option must be within an acceptable range, \
-                     found: {seconds}, which reaches back before 1970"
-                    )))
-                }
+                Some(seconds) if seconds > since_1970() => Err(invalid(
+                    "TTL index 'expireAfterSeconds' option must be within the seconds since 1970",
+                )),
                 seconds => Ok(seconds),
             }
         }
         None => Ok(None),
     }
+}
+
+/// Returns the seconds since 1970.
+fn since_1970() -> i64 {
+    i64::try_from(unix_ms() / 1_000).unwrap_or(i64::MAX)
 }
 
 /// Returns the options of a collection as `collMod` changes them.
@@ -250,6 +243,9 @@ pub fn changed(
     before: CollectionOptions,
 ) -> Result<CollectionOptions, CommandError> {
     let series = before.is_time_series();
+    if series {
+        check_unchanged(call)?;
+    }
     let mut options = before;
     if let Some(given) = call.document("timeseries")? {
         if !series {
@@ -280,6 +276,26 @@ pub fn changed(
         _ => expiry(call)?.map(Value::Int64),
     };
     Ok(with(&options, "expireAfterSeconds", seconds.as_ref()))
+}
+
+/// Rejects changes of what a time series collection does not have.
+fn check_unchanged(call: &Call<'_>) -> Result<(), CommandError> {
+    for name in [
+        "validator",
+        "validationLevel",
+        "validationAction",
+        "changeStreamPreAndPostImages",
+    ] {
+        if call.value(name).is_some() {
+            return Err(invalid(format!(
+                "option not supported on a time-series collection: {name}"
+            )));
+        }
+    }
+    if matches!(call.body.get("expireAfterSeconds"), Some(Value::Null)) {
+        return Err(call.wrong_type("expireAfterSeconds", Kind::Null, "string', 'number"));
+    }
+    Ok(())
 }
 
 /// Returns the options of a series with longer buckets: they never become shorter.

@@ -12,7 +12,7 @@ use crate::command::query::{context, environment, parse_hint};
 use crate::command::retry::Retryable;
 use crate::command::statement::Statement;
 use crate::command::write_concern::WriteConcern;
-use crate::command::{Call, Client, Shared, time_series};
+use crate::command::{Call, Client, Shared, system, time_series};
 use crate::engine::{Change, Changed, Collection, Namespace, Position, RecordId, Writer};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
@@ -40,6 +40,7 @@ pub fn update(
     call.only(&["updates", "ordered", "bypassDocumentValidation", "let"])?;
     call.refuse(&[])?;
     let namespace = call.namespace()?;
+    system::check_write(&namespace)?;
     let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let context = context(shared, call)?;
@@ -47,10 +48,7 @@ pub fn update(
     let mut total = Updated::default();
     let mut upserted = ArrayBuilder::default();
     let mut errors = Vec::new();
-    // One statement that is not a statement fails the command before anything is done.
-    let statements = call.documents("updates")?;
-    let statements = statements.into_iter().map(read_statement);
-    let statements = statements.collect::<Result<Vec<_>, _>>()?;
+    let statements = read_statements(call, &environment)?;
     let mut retryable = Retryable::begin(shared, call)?;
     if statements.iter().any(|statement| statement.flag("multi")) {
         retryable.refuse("Cannot use retryable writes with multi=true")?;
@@ -108,6 +106,20 @@ pub fn update(
     Ok(with_errors(reply, &errors))
 }
 
+/// Returns the statements. One that is not a statement fails the command before anything is done.
+fn read_statements<'c>(
+    call: &'c Call<'_>,
+    environment: &Environment,
+) -> Result<Vec<Statement<'c>>, CommandError> {
+    let mut statements = Vec::new();
+    for statement in call.documents("updates")? {
+        let statement = read_statement(statement)?;
+        check_stages(&statement, environment)?;
+        statements.push(statement);
+    }
+    Ok(statements)
+}
+
 /// Checks the arguments of one statement.
 fn read_statement(statement: Doc<'_>) -> Result<Statement<'_>, CommandError> {
     let statement = Statement::new("update.updates", statement);
@@ -137,6 +149,18 @@ fn read_statement(statement: Doc<'_>) -> Result<Statement<'_>, CommandError> {
         return Err(CommandError::failed_to_parse(message));
     }
     Ok(statement)
+}
+
+/// Rejects a pipeline with a stage that is none.
+fn check_stages(statement: &Statement<'_>, environment: &Environment) -> Result<(), CommandError> {
+    let Some(Value::Array(pipeline)) = statement.value("u") else {
+        return Ok(());
+    };
+    // Other errors in a stage are those of the statement alone.
+    match Update::parse_pipeline(Doc::new(&pipeline), environment) {
+        Err(error) if [Code::NO_STAGE, Code::UNKNOWN_STAGE].contains(&error.code()) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn no_update() -> CommandError {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::aggregation::{PipelineScope, involved, parse_pipeline};
-use crate::bson::{Builder, Doc, Value};
+use crate::aggregation::{PipelineScope, SourceSpec, StageSpec, involved, parse_pipeline};
+use crate::bson::{Builder, Doc, Element, Value};
 use crate::command::update::now_ms;
 use crate::command::{Call, Shared};
 use crate::engine::{CollectionOptions, Namespace};
@@ -12,6 +12,9 @@ use crate::query::Environment;
 
 /// Most views on views.
 const MAX_DEPTH: usize = 20;
+
+/// Bytes of the pipelines of a view and of those that it is on.
+const MAX_PIPELINE_BYTES: usize = 16_000_000;
 
 /// Commands that need a collection.
 const COLLECTION_ONLY: &[&str] = &[
@@ -73,11 +76,28 @@ pub fn check(shared: &Shared, call: &Call<'_>) -> Result<(), CommandError> {
     } else {
         return Ok(());
     };
+    Err(not_a_collection(&namespace, what))
+}
+
+/// Rejects a view.
+pub fn check_no_view(shared: &Shared, namespace: &Namespace) -> Result<(), CommandError> {
+    if !shared.engine.is_view(namespace) {
+        return Ok(());
+    }
+    Err(not_a_collection(namespace, "view, not a collection"))
+}
+
+/// Rejects a time series collection.
+pub fn check_no_series(shared: &Shared, namespace: &Namespace) -> Result<(), CommandError> {
+    if shared.engine.time_series(namespace).is_none() {
+        return Ok(());
+    }
+    Err(not_a_collection(namespace, "timeseries collection"))
+}
+
+fn not_a_collection(namespace: &Namespace, what: &str) -> CommandError {
     let message = format!("Namespace {namespace} is a {what}");
-    Err(CommandError::new(
-        Code::COMMAND_NOT_SUPPORTED_ON_VIEW,
-        message,
-    ))
+    CommandError::new(Code::COMMAND_NOT_SUPPORTED_ON_VIEW, message)
 }
 
 /// Rejects the renaming of views and of time series collections.
@@ -89,24 +109,8 @@ pub fn check_rename(shared: &Shared, from: &Namespace, to: &Namespace) -> Result
             message,
         ));
     }
-    let oplog = to.database == "local" && to.collection.starts_with("oplog.");
-    if (to.is_system() && !from.is_system()) || oplog {
-        let message = format!("error with target namespace: cannot rename to {to}");
-        return Err(CommandError::new(Code::ILLEGAL_OPERATION, message));
-    }
-    let databases = shared.engine.collections();
-    let differs = databases.iter().any(|known| {
-        known.with_state(|state| {
-            let known = &state.namespace.database;
-            *known != to.database && known.eq_ignore_ascii_case(&to.database)
-        })
-    });
-    if differs {
-        let message = format!("db already exists with different case: {}", to.database);
-        return Err(CommandError::location(13_297, message));
-    }
     if shared.engine.time_series(to).is_some() {
-        let message = format!("a timeseries collection already exists with that name: {to}");
+        let message = format!("a time series collection already exists with that name: {to}");
         return Err(CommandError::new(Code::NAMESPACE_EXISTS, message));
     }
     if shared.engine.is_view(to) {
@@ -136,23 +140,25 @@ pub fn options(
     if on.is_empty() {
         return Err(CommandError::bad_value("'viewOn' cannot be empty"));
     }
+    // Sizes, validators and settings of the storage engine are ignored.
     for name in [
-        "capped",
-        "size",
-        "max",
         "timeseries",
         "expireAfterSeconds",
-        "validator",
-        "validationLevel",
-        "validationAction",
-        "changeStreamPreAndPostImages",
         "idIndex",
-        "storageEngine",
         "clusteredIndex",
+        "changeStreamPreAndPostImages",
     ] {
         let given = call.value(name);
-        // Java's driver always says whether a collection is capped.
-        if given.is_some_and(|given| name != "capped" || given.is_truthy()) {
+        // Images may be disabled.
+        let asks = |given: &Value<'_>| match name {
+            "changeStreamPreAndPostImages" => {
+                let images = given.as_document();
+                let enabled = images.and_then(|images| images.get("enabled"));
+                enabled.is_none_or(|enabled| enabled.is_truthy())
+            }
+            _ => true,
+        };
+        if given.as_ref().is_some_and(asks) {
             return Err(invalid(format!("'{name}' is not allowed with 'viewOn'")));
         }
     }
@@ -187,8 +193,11 @@ pub fn check_definition(
     }
     let environment = Environment::new(now_ms());
     let scope = PipelineScope::of_view(&namespace.database, &environment);
-    let mut next = involved(&parse_pipeline(pipeline, scope)?);
+    let stages = parse_pipeline(pipeline, scope)?;
+    check_source(stages.first())?;
+    let mut next = involved(&stages);
     next.push(on);
+    let mut bytes = stages_bytes(pipeline);
     let mut seen = HashSet::new();
     for depth in 0.. {
         if next.is_empty() {
@@ -198,16 +207,22 @@ pub fn check_definition(
             let message = format!("View cycle detected: {namespace} depends on itself");
             return Err(CommandError::new(Code::GRAPH_CONTAINS_CYCLE, message));
         }
-        if depth >= MAX_DEPTH {
-            let message = format!("View depth limit exceeded; maximum depth is {MAX_DEPTH}");
-            return Err(CommandError::new(Code::VIEW_DEPTH_LIMIT_EXCEEDED, message));
+        if bytes > MAX_PIPELINE_BYTES {
+            let message = format!("the pipelines of a view exceed {MAX_PIPELINE_BYTES} bytes");
+            return Err(CommandError::new(Code::VIEW_PIPELINE_TOO_LARGE, message));
         }
         let mut further = Vec::new();
         for name in next {
             let Some(view) = shared.engine.view(&name) else {
                 continue;
             };
+            // The new view is the first, and this one is on it.
+            if depth + 2 > MAX_DEPTH {
+                let message = format!("View depth limit exceeded; maximum depth is {MAX_DEPTH}");
+                return Err(CommandError::new(Code::VIEW_DEPTH_LIMIT_EXCEEDED, message));
+            }
             if seen.insert(name) {
+                bytes += stages_bytes(Doc::new(&view.pipeline));
                 // The pipeline was valid when the view was created.
                 let stages = parse_pipeline(Doc::new(&view.pipeline), scope);
                 further.extend(involved(&stages.unwrap_or_default()));
@@ -217,6 +232,23 @@ pub fn check_definition(
         next = further;
     }
     Ok(())
+}
+
+/// Returns the bytes of the stages of a pipeline.
+fn stages_bytes(pipeline: Doc<'_>) -> usize {
+    let stages = pipeline.elements().filter_map(Element::doc);
+    stages.map(|stage| stage.bytes().len()).sum()
+}
+
+/// Rejects a view that does not read its collection.
+fn check_source(first: Option<&StageSpec>) -> Result<(), CommandError> {
+    let name = match first {
+        Some(StageSpec::Source(SourceSpec::Documents(_))) => "$documents",
+        Some(StageSpec::Source(SourceSpec::CurrentOperations)) => "$currentOp",
+        _ => return Ok(()),
+    };
+    let message = format!("{name} cannot be run on a collection, so not in a view either");
+    Err(CommandError::new(Code::INVALID_NAMESPACE, message))
 }
 
 fn invalid(message: impl Into<String>) -> CommandError {

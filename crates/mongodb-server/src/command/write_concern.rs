@@ -1,7 +1,7 @@
 //! Write concerns: what must be durable before a write is acknowledged.
 
-use crate::bson::Value;
 use crate::bson::value::integer_of;
+use crate::bson::{Doc, Value};
 use crate::command::Call;
 use crate::command::read_concern::check_provenance;
 use crate::engine::{Engine, Position};
@@ -106,6 +106,15 @@ fn needs(value: &Value<'_>) -> Result<Needs, CommandError> {
     let nodes = match value {
         Value::Null | Value::Undefined => {
             return Err(CommandError::bad_value("w must not be null"));
+        }
+        // Tags of members: a single server is any of them.
+        Value::Document(tags) => {
+            let tags = Doc::new(tags);
+            let mut values = tags.values();
+            if !tags.is_empty() && values.all(|value| value.is_number()) {
+                return Ok(Needs::Own);
+            }
+            None
         }
         Value::Double(number) => integer_of(number.trunc()),
         Value::Decimal128(number) => nearest_decimal(*number),

@@ -49,7 +49,9 @@ pub fn has_index(state: &State, spec: &IndexSpec) -> Result<bool, CommandError> 
     };
     let all = || state.indexes.iter().map(Index::spec);
     if let Some(known) = all().find(|known| known.name == spec.name) {
-        let name = "An existing index has the same name as the requested index";
+        let name = "An existing index has the same name as the requested index. When index names \
+                    are not specified, they are auto generated and can cause conflicts. Please \
+                    refer to our documentation";
         return if known.identical(spec) {
             Ok(true)
         } else if known.equivalent(spec) {
@@ -101,6 +103,19 @@ pub fn uuid_value(uuid: &[u8; 16]) -> Value<'static> {
         subtype: subtype::UUID,
         bytes: uuid.to_vec().into(),
     }
+}
+
+/// Returns a UUID as text.
+pub fn uuid_text(uuid: &[u8; 16]) -> String {
+    let bytes = uuid.iter().enumerate().map(|(at, byte)| {
+        let dash = if matches!(at, 4 | 6 | 8 | 10) {
+            "-"
+        } else {
+            ""
+        };
+        format!("{dash}{byte:02x}")
+    });
+    bytes.collect()
 }
 
 /// Returns a random UUID, version 4.

@@ -40,10 +40,10 @@ mod usage;
 mod verify;
 mod writer;
 
-pub use catalog::{not_found, random_uuid, uuid_value};
+pub use catalog::{not_found, random_uuid, uuid_text, uuid_value};
 pub use collection::{Change, Changed, Collection, Inserted};
 pub use compaction::compact;
-pub use error::Error;
+pub use error::{ChangeError, Error};
 pub use index::Index;
 pub use index_spec::{ID_INDEX, IndexSpec, is_simple_collation};
 pub use kind::TimeSeries;

@@ -246,7 +246,9 @@ impl Scan {
     fn collect(&mut self, state: &State) -> Result<Vec<(RecordId, Location)>, CommandError> {
         match (&self.source, &self.place) {
             (Source::Collection { reverse }, &Place::Record(start)) => {
-                if self.tailing && start > RecordId(0) && start <= state.trimmed {
+                // The document before the place was the last one read.
+                let lost = start <= state.trimmed.offset(1);
+                if self.tailing && start > RecordId(0) && lost {
                     return Err(position_lost());
                 }
                 let entries = if *reverse {

@@ -208,22 +208,7 @@ impl Engine {
             )
             .into());
         }
-        // Names of collections may differ in case only, names of databases may not.
-        let lower = namespace.database.to_lowercase();
-        let clash = catalog.collections.keys().find(|known| {
-            known.database != namespace.database && known.database.to_lowercase() == lower
-        });
-        if let Some(known) = clash {
-            return Err(CommandError::location(
-                13_297,
-                format!(
-                    "db already exists with different case already have: [{}] trying to create \
-                     [{}]",
-                    known.database, namespace.database
-                ),
-            )
-            .into());
-        }
+        check_case(&catalog, namespace)?;
         Ok(self.add(&mut catalog, namespace, options)?)
     }
 
@@ -301,6 +286,7 @@ impl Engine {
             let message = "target namespace exists";
             return Err(CommandError::new(Code::NAMESPACE_EXISTS, message).into());
         }
+        check_case(&catalog, to)?;
         let mut renamed = Builder::new()
             .string("renameCollection", &from.to_string())
             .string("to", &to.to_string());
@@ -449,4 +435,23 @@ fn lock_directory(directory: &Path) -> Result<File, Error> {
     locked.ok_or_else(|| Error::InUse {
         path: directory.to_owned(),
     })
+}
+
+/// Rejects a database whose name differs in case only from that of another: names of collections may,
+/// names of databases may not.
+fn check_case(catalog: &Catalog, namespace: &Namespace) -> Result<(), CommandError> {
+    let lower = namespace.database.to_lowercase();
+    let clash = catalog.collections.keys().find(|known| {
+        known.database != namespace.database && known.database.to_lowercase() == lower
+    });
+    let Some(known) = clash else {
+        return Ok(());
+    };
+    Err(CommandError::location(
+        13_297,
+        format!(
+            "db already exists with different case already have: [{}] trying to create [{}]",
+            known.database, namespace.database
+        ),
+    ))
 }

@@ -23,8 +23,7 @@ impl Projection {
     /// Compiles `$project`.
     pub fn parse_project(spec: Doc<'_>, environment: &Environment) -> Result<Self, CommandError> {
         if spec.is_empty() {
-            let message = "Invalid $project :: caused by :: projection specification must have at \
-                           least one field";
+            let message = "projection specification must have at least one field";
             return Err(CommandError::location(51_272, message));
         }
         Parser::new(false, environment).finish(spec)
@@ -48,8 +47,13 @@ impl Projection {
     /// Compiles `$unset`.
     pub fn parse_unset(spec: &Value<'_>) -> Result<Self, CommandError> {
         let wrong = || {
-            let message = "$unset specification must be a string or an array of strings";
+            let message = "$unset specification must be a string or an array";
             CommandError::location(31_002, message)
+        };
+        let wrong_item = || {
+            let message =
+                "$unset specification must be a string or an array containing only string values";
+            CommandError::location(31_120, message)
         };
         let mut root = Node::default();
         let mut keeps_id = true;
@@ -69,7 +73,7 @@ impl Projection {
             Value::String(path) => add(path)?,
             Value::Array(bytes) if !Doc::new(bytes).is_empty() => {
                 for path in Doc::new(bytes).values() {
-                    add(path.as_str().ok_or_else(wrong)?)?;
+                    add(path.as_str().ok_or_else(wrong_item)?)?;
                 }
             }
             _ => return Err(wrong()),
@@ -318,6 +322,8 @@ fn parse_slice(value: &Value<'_>) -> Result<Option<Action>, CommandError> {
             skip,
             limit: Some(limit),
         })),
+        // The expression, which rejects a number as its array.
+        [_, _] | [_, _, _] => Ok(None),
         _ => {
             let message = format!("Invalid $slice syntax. The given syntax {value} did not match");
             Err(CommandError::location(28_667, message))

@@ -6,6 +6,7 @@ use convoy_server_kit::Secret;
 use convoy_server_kit::scram::{ClientExchange, Hash};
 use convoy_server_kit::{Limits, RunClock, nanos};
 
+use crate::bounds::Deadlines;
 use crate::bson::{Builder, Doc, Value};
 use crate::tests::client::{Client, REPLY_HEAD, TIMEOUT, command, is_ok, list, must, number};
 use crate::tests::start;
@@ -66,6 +67,11 @@ async fn connections_that_only_connect_do_not_keep_others_out() {
 /// Logs in; returns whether the server accepted the password.
 async fn log_in(server: &MongoServer, password: &str) -> bool {
     let mut client = Client::connect(server.address()).await;
+    log_in_by(&mut client, password).await
+}
+
+/// Logs in on a connection; returns whether the server accepted the password.
+async fn log_in_by(client: &mut Client, password: &str) -> bool {
     let payload = |text: &str| Value::Binary {
         subtype: 0,
         bytes: text.as_bytes().to_vec().into(),
@@ -99,6 +105,75 @@ async fn answers_to_wrong_passwords_are_delayed_and_those_to_the_right_one_are_n
     let right = tokio::time::timeout(TIMEOUT, log_in(&server, "pencil")).await;
     assert_eq!(right, Ok(true));
     server.stop().await.expect("the server stops");
+}
+
+/// Settings with deadlines before a login that a test can wait for.
+fn impatient(users: bool, before_login: Duration) -> Settings {
+    let deadlines = Deadlines {
+        first_frame: Duration::from_secs(1),
+        before_login,
+    };
+    let settings = Settings {
+        deadlines,
+        ..Settings::default()
+    };
+    if users {
+        settings.with_user(User::new("fleet", "pencil"))
+    } else {
+        settings
+    }
+}
+
+/// Sends bytes, reads answers, and waits until the server closes the connection.
+async fn closes_after(sent: Vec<u8>, users: bool, answers: usize) {
+    let server = start(impatient(users, Duration::from_secs(1))).await;
+    let mut client = Client::connect(server.address()).await;
+    client.send(&sent).await;
+    for _ in 0..answers {
+        assert!(client.receive(REPLY_HEAD).await.is_some());
+    }
+    assert_eq!(client.receive(REPLY_HEAD).await, None, "{sent:?}");
+    server.stop().await.expect("the server stops");
+}
+
+#[tokio::test]
+async fn connections_that_do_not_log_in_are_closed() {
+    let hello = command(&Builder::new().int32("hello", 1).string("$db", "a").finish());
+    let find = command(
+        &Builder::new()
+            .string("find", "c")
+            .string("$db", "a")
+            .finish(),
+    );
+    let mut cases = tokio::task::JoinSet::new();
+    // A command before the login is answered, and does not replace the login.
+    cases.spawn(closes_after(Vec::new(), true, 0));
+    cases.spawn(closes_after(Vec::new(), false, 0));
+    cases.spawn(closes_after(hello[..1].to_vec(), true, 0));
+    cases.spawn(closes_after(hello[..15].to_vec(), false, 0));
+    cases.spawn(closes_after(hello, true, 1));
+    cases.spawn(closes_after(find, true, 1));
+    cases.join_all().await;
+}
+
+#[tokio::test]
+async fn clients_that_have_sent_a_command_or_logged_in_stay() {
+    for users in [false, true] {
+        // The login itself takes a while.
+        let server = start(impatient(users, TIMEOUT)).await;
+        let mut client = Client::connect(server.address()).await;
+        if users {
+            assert!(log_in_by(&mut client, "pencil").await);
+        } else {
+            client.must_answer(Builder::new().int32("ping", 1)).await;
+        }
+        // A later connection that stays silent reaches its deadline after that of the first.
+        let mut silent = Client::connect(server.address()).await;
+        assert_eq!(silent.receive(REPLY_HEAD).await, None);
+        let ping = client.must_answer(Builder::new().int32("ping", 1)).await;
+        assert!(is_ok(&ping));
+        server.stop().await.expect("the server stops");
+    }
 }
 
 /// Returns a document of `currentOp` about commands on a collection.

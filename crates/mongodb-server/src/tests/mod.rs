@@ -10,6 +10,7 @@ mod observer;
 mod replica_set;
 mod sessions;
 mod socket;
+mod tailable;
 
 use crate::{MongoServer, Settings};
 

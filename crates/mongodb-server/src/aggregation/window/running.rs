@@ -10,7 +10,7 @@ use crate::aggregation::window::series;
 use crate::aggregation::window::sliding::{Item, Sliding, covariance};
 use crate::aggregation::window::spec::{Bounds, WindowFunction};
 use crate::bson::builder::count_value;
-use crate::bson::{Builder, Doc, Value};
+use crate::bson::{Doc, Value};
 use crate::engine::Row;
 use crate::error::CommandError;
 use crate::query::{Expression, Scope, SortSpec};
@@ -257,7 +257,13 @@ impl Windows {
         let weights = items
             .iter()
             .map(|item| item.key.len() + weight(&item.value));
-        let memory = weights.sum();
+        // Values in order are copied, each with its key.
+        let copies = if matches!(sliding, Sliding::Ordered(_)) {
+            3
+        } else {
+            1
+        };
+        let memory = copies * weights.sum::<usize>() + size_of_val(windows.as_slice());
         Running::Sliding(Box::new(Self {
             sliding,
             items,
@@ -319,5 +325,5 @@ fn ranks(orders: &[Vec<u8>], dense: bool) -> Vec<Value<'static>> {
 
 /// Returns the bytes that a value takes.
 fn weight(value: &Value<'_>) -> usize {
-    size_of::<Value<'_>>() + Builder::new().with("", value).len()
+    size_of::<Value<'_>>() + value.heap_bytes()
 }

@@ -2,9 +2,10 @@
 
 use std::vec;
 
-use crate::aggregation::held::Held;
-use crate::aggregation::memory::{MEMORY_LIMIT, check_memory, memory_exceeded};
+use crate::aggregation::held::{Charge, Held};
+use crate::aggregation::memory::{charge, check_memory};
 use crate::aggregation::put::put;
+use crate::aggregation::rows::Kept;
 use crate::aggregation::stage::{Context, Stage};
 use crate::aggregation::window::running::{Partition, Running};
 use crate::aggregation::window::spec::WindowSpec;
@@ -22,6 +23,8 @@ pub struct SetWindowFields {
     spec: WindowSpec,
     sorted: std::iter::Peekable<vec::IntoIter<Entry>>,
     current: Option<Current>,
+    /// Memory of the keys.
+    charge: Charge,
 }
 
 /// A document with the key of its partition and its place in it.
@@ -35,6 +38,8 @@ struct Entry {
 struct Current {
     rows: vec::IntoIter<Row>,
     running: Vec<Running>,
+    /// Memory of the documents and of the computations.
+    _charges: [Charge; 2],
 }
 
 impl SetWindowFields {
@@ -44,13 +49,14 @@ impl SetWindowFields {
             spec,
             sorted: Vec::new().into_iter().peekable(),
             current: None,
+            charge: Charge::default(),
         }
     }
 
     /// Reads and sorts all documents.
     fn sort(&mut self, mut input: Box<dyn Stage>, context: &Context) -> Result<(), CommandError> {
         let mut entries = Vec::new();
-        let mut memory = 0;
+        let (mut memory, mut own) = (0, 0);
         while let Some(row) = input.next(context)? {
             let mut partition = Vec::new();
             if let Some(expression) = &self.spec.partition {
@@ -72,11 +78,11 @@ impl SetWindowFields {
                 order,
                 held: Held::new(row),
             };
-            memory += size_of::<Entry>()
-                + entry.partition.len()
-                + entry.order.len()
-                + entry.held.memory();
-            check_memory(NAME, memory)?;
+            let keys = entry.partition.len() + entry.order.len();
+            own += size_of::<Entry>() + keys;
+            memory += entry.held.memory();
+            self.charge.set(own);
+            check_memory(NAME, memory + own)?;
             entries.push(entry);
         }
         context.check()?;
@@ -95,37 +101,32 @@ impl SetWindowFields {
         };
         let partition = first.partition;
         let mut orders = vec![first.order];
-        let mut rows = vec![first.held.into_row()?];
-        let mut memory = rows[0].document.len();
+        let mut kept = Kept::new(NAME);
+        kept.push(first.held.into_row()?)?;
         while let Some(entry) = self.sorted.next_if(|entry| entry.partition == partition) {
-            let row = entry.held.into_row()?;
-            memory += row.document.len();
-            if memory > MEMORY_LIMIT {
-                return Err(memory_exceeded(NAME));
-            }
+            kept.push(entry.held.into_row()?)?;
             orders.push(entry.order);
-            rows.push(row);
         }
         context.check()?;
         let partition = Partition {
-            rows: &rows,
+            rows: kept.rows(),
             orders: &orders,
             sort: &self.spec.sort,
             now_ms: context.now_ms,
         };
         let mut running = Vec::new();
-        let mut memory = 0;
+        let (mut memory, mut charged) = (0, Charge::default());
         for output in &self.spec.outputs {
             let started = Running::start(&output.function, &partition, context)?;
             memory += started.memory();
-            if memory > MEMORY_LIMIT {
-                return Err(memory_exceeded(NAME));
-            }
+            charge(NAME, &mut charged, memory)?;
             running.push(started);
         }
+        let (rows, kept) = kept.into_parts();
         Ok(Some(Current {
             rows: rows.into_iter(),
             running,
+            _charges: [kept, charged],
         }))
     }
 }

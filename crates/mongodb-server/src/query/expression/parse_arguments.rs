@@ -49,16 +49,14 @@ impl Function {
                 .map(|value| Expression::parse_with(&value, variables))
                 .collect::<Result<Vec<_>, _>>()?,
             // `{ $rand: {} }` has no arguments.
-            None if most == 0 => match argument.as_document() {
-                Some(doc) if doc.is_empty() => Vec::new(),
-                _ => {
-                    let message = format!("{} does not currently accept arguments", self.name);
-                    return Err(CommandError::location(3_040_501, message));
-                }
-            },
+            None if most == 0 && argument.as_document().is_some_and(Doc::is_empty) => Vec::new(),
             None => vec![Expression::parse_with(argument, variables)?],
         };
         let passed = arguments.len();
+        if most == 0 && passed > 0 {
+            let message = format!("{} does not currently accept arguments", self.name);
+            return Err(CommandError::location(3_040_501, message));
+        }
         if (least..=most).contains(&passed) {
             return Ok(arguments);
         }

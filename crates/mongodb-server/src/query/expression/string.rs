@@ -7,7 +7,7 @@ use crate::error::{Code, CommandError};
 use crate::query::decimal;
 use crate::query::expression::array::{bound, too_large};
 use crate::query::expression::function::Outcome;
-use crate::query::expression::{conversion, date_parts, number_text};
+use crate::query::expression::{conversion, date_parts, is_missing, number_text};
 
 /// `$concat`
 pub fn concat(arguments: &[Value<'_>]) -> Outcome {
@@ -52,6 +52,7 @@ pub fn length(name: &str, arguments: &[Value<'_>], count: fn(&str) -> usize) -> 
         other => {
             let kind = other
                 .first()
+                .filter(|value| !is_missing(value))
                 .map_or("missing", |value| value.kind().alias());
             let code = if name == "$strLenBytes" {
                 34_473

@@ -169,6 +169,11 @@ impl ElementOrder {
 impl AddToSet {
     /// Compiles a value, or `{ $each: […] }`.
     pub fn parse(argument: Element<'_>) -> Result<Self, CommandError> {
+        // Only the first field may be a modifier; another document is a value.
+        let first = argument.doc().and_then(|doc| doc.elements().next());
+        if first.is_none_or(|first| first.name() != "$each") {
+            return Ok(Self(vec![argument.value().into_owned()]));
+        }
         match each_of(argument)? {
             Some((_, modifiers)) if modifiers.len() > 1 => Err(CommandError::bad_value(format!(
                 "Found unexpected fields after $each in $addToSet: {}",

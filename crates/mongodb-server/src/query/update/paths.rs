@@ -30,6 +30,11 @@ enum Selection {
     Filtered { identifier: String, filter: Filter },
 }
 
+/// Returns the name at the end of a path.
+fn last_name(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or_default()
+}
+
 /// The filters of `arrayFilters`, by identifier.
 #[derive(Debug, Default)]
 pub struct ArrayFilters {
@@ -252,7 +257,7 @@ impl UpdatePath {
             for prefix in &found {
                 let indexes = match selection {
                     Selection::Matched => vec![position.ok_or_else(no_match)?],
-                    selection => selection.indexes(root, prefix, &self.path, work)?,
+                    selection => selection.indexes(root, prefix, work)?,
                 };
                 longer.extend(indexes.iter().map(|index| join(prefix, &index.to_string())));
             }
@@ -268,7 +273,6 @@ impl Selection {
         &self,
         root: &mut Slot<'_>,
         prefix: &str,
-        path: &Path,
         work: &Work,
     ) -> Result<Vec<usize>, CommandError> {
         let at = Path::new(prefix);
@@ -279,9 +283,9 @@ impl Selection {
         };
         slot.open();
         let Slot::Array(items) = slot else {
-            let shown = slot.to_value();
+            let (shown, name) = (slot.to_value(), last_name(prefix));
             return Err(CommandError::bad_value(format!(
-                "Cannot apply array updates to non-array element {path}: {shown}"
+                "Cannot apply array updates to non-array element {name}: {shown}"
             )));
         };
         work.count(items.len())?;

@@ -1,0 +1,3 @@
+#![no_main]
+
+convoy_fuzz::fuzz!("store_log");
