@@ -252,7 +252,10 @@ impl Search {
     fn overhead(&self) -> Duration {
         let least = Duration::from_secs(1);
         let warm_up = self.plan.warm_up.as_secs_f64();
-        let beyond = self.probes.iter().rev().take(3).map(|probe| {
+        // The one at the ceiling has the backlog of an unlimited rate to store.
+        let limited = |probe: &&Probe| probe.purpose != Purpose::Ceiling;
+        let probes = self.probes.iter().rev().filter(limited);
+        let beyond = probes.take(3).map(|probe| {
             let beyond = probe.took_s - probe.planned_s - warm_up;
             Duration::try_from_secs_f64(beyond).unwrap_or_default()
         });

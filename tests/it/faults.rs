@@ -123,7 +123,7 @@ fn proxies_inject_faults_before_existing_servers() {
     let place = Place::with_rows().file(".env", &up.env);
     let line = RUN.replace("--backend embedded", "--backend external");
     let outcome = place.convoy(&format!(
-        "{line} --faults store-cut-before-apply=0.02,store-cut-after-apply=0.02,\
+        "{line} --faults store-cut-before-apply=0.05,store-cut-after-apply=0.05,\
          store-hang@700ms+300ms,slow-store=10ms@1200ms+300ms,\
          broker-cut-before-append=0.01,broker-cut-after-append=0.01,broker-cut-on-fetch=0.01,\
          broker-hang@1000ms+300ms,slow-broker=5ms@1400ms+300ms"

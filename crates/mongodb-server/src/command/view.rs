@@ -177,20 +177,6 @@ pub fn check_definition(
     pipeline: Doc<'_>,
 ) -> Result<(), CommandError> {
     let on = Namespace::new(&namespace.database, on)?;
-    let first = pipeline.values().next();
-    let first = first.as_ref().and_then(Value::as_document);
-    let first = first.and_then(|stage| stage.elements().next());
-    if let Some(stage) = first
-        && matches!(stage.name(), "$documents" | "$currentOp")
-    {
-        return Err(CommandError::new(
-            Code::INVALID_NAMESPACE,
-            format!(
-                "{} cannot be used in the definition of a view",
-                stage.name()
-            ),
-        ));
-    }
     let environment = Environment::new(now_ms());
     let scope = PipelineScope::of_view(&namespace.database, &environment);
     let stages = parse_pipeline(pipeline, scope)?;
