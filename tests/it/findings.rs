@@ -36,7 +36,7 @@ fn finding_names_the_partition_with_too_many_records() {
 
 #[test]
 fn finding_names_the_seconds_of_the_slowest_records() {
-    let found = findings("--rate 20 --duration 6s --faults store-hang@2s+1s");
+    let found = findings("--rate 10 --duration 8s --faults store-hang@2s+1500ms");
     assert!(found.contains(&"tail".to_owned()), "{found:?}");
 }
 

@@ -166,7 +166,7 @@ fn parse_stage(
         "$collStats" => StageSpec::Source(parse_collection_stats(argument)?),
         "$documents" => StageSpec::Source(parse_documents(argument, scope)?),
         "$currentOp" => current_operations::parse(argument)?,
-        "$indexStats" => StageSpec::Source(SourceSpec::IndexStats),
+        "$indexStats" => StageSpec::Source(parse_index_stats(argument)?),
         "$sortByCount" => return shorthand::parse_sort_by_count(argument, environment, stages),
         "$bucket" => {
             let spec = document_argument(name, argument, 40_201)?;
@@ -407,6 +407,14 @@ fn parse_documents(
         documents.push(document.as_document().ok_or_else(wrong)?.bytes().to_vec());
     }
     Ok(SourceSpec::Documents(documents))
+}
+
+fn parse_index_stats(argument: &Value<'_>) -> Result<SourceSpec, CommandError> {
+    if argument.as_document().is_some_and(Doc::is_empty) {
+        return Ok(SourceSpec::IndexStats);
+    }
+    let message = "The $indexStats stage specification must be an empty object";
+    Err(CommandError::location(28_803, message))
 }
 
 /// Checks the name of a facet, which is a field.
