@@ -415,6 +415,11 @@ fn parse_size(element: Element<'_>) -> Result<Test, CommandError> {
             "Failed to parse $size. Expected a non-negative number in: $size: {length}"
         )));
     }
+    if i32::try_from(length).is_err() {
+        return Err(CommandError::bad_value(format!(
+            "Failed to parse $size. Cannot represent as an int: $size: {length}"
+        )));
+    }
     Ok(Test::Size(length))
 }
 
@@ -423,12 +428,21 @@ fn parse_all(element: Element<'_>) -> Result<Test, CommandError> {
     let array = value
         .as_array()
         .ok_or_else(|| CommandError::bad_value("$all needs an array"))?;
+    let matches_elements = |item: Element<'_>| {
+        operators_of(item).is_some_and(|operators| operators.element("$elemMatch").is_some())
+    };
+    let first_matches = array.elements().next().is_some_and(matches_elements);
     let mut tests = Vec::new();
     for item in array.elements() {
+        if first_matches && !matches_elements(item) {
+            return Err(CommandError::bad_value(
+                "$all/$elemMatch has to be consistent",
+            ));
+        }
         tests.push(match operators_of(item) {
             Some(operators) => match operators.element("$elemMatch") {
-                Some(inner) => parse_element_match(inner)?,
-                None => return Err(CommandError::bad_value("no $ expressions in $all")),
+                Some(inner) if first_matches => parse_element_match(inner)?,
+                _ => return Err(CommandError::bad_value("no $ expressions in $all")),
             },
             None => match item.value() {
                 Value::Regex { pattern, options } => {
@@ -468,7 +482,8 @@ fn parse_bits(element: Element<'_>, all: bool, set: bool) -> Result<Test, Comman
         Value::Array(bytes) => Doc::new(&bytes)
             .values()
             .map(|position| {
-                let position = position.as_i64().and_then(|bit| u32::try_from(bit).ok());
+                let position = position.as_i64().and_then(|bit| i32::try_from(bit).ok());
+                let position = position.and_then(|bit| u32::try_from(bit).ok());
                 position.ok_or_else(wrong)
             })
             .collect::<Result<Vec<_>, _>>()?,
