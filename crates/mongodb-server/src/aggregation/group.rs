@@ -47,6 +47,7 @@ impl GroupSpec {
             let message = "a group specification must include an _id";
             CommandError::location(15_955, message)
         })?;
+        check_id(&id)?;
         let fields = parse_fields(doc, environment)?;
         Ok(Self {
             id: Expression::parse_in(&id, environment)?,
@@ -58,6 +59,18 @@ impl GroupSpec {
     pub fn only_counts(&self) -> bool {
         self.id.as_constant().is_some() && self.fields.iter().all(|(_, field)| field.only_counts())
     }
+}
+
+/// Rejects fields of a key that only say that they are included, as in a projection.
+fn check_id(id: &Value<'_>) -> Result<(), CommandError> {
+    let fields = id.as_document().unwrap_or(Doc::EMPTY);
+    let includes = |field: Value<'_>| field.is_number() || matches!(field, Value::Bool(_));
+    let operator = fields.elements().any(|field| field.name().starts_with('$'));
+    if !operator && fields.values().any(includes) {
+        let message = "$group does not support inclusion-style expressions";
+        return Err(CommandError::location(17_390, message));
+    }
+    Ok(())
 }
 
 /// Compiles the accumulated fields of a group.

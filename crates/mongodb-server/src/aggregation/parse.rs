@@ -156,6 +156,13 @@ fn parse_stage(
         "$sample" => StageSpec::Sample(parse_sample(argument)?),
         "$replaceRoot" => {
             let spec = document_argument(name, argument, 40_229)?;
+            if let Some(other) = spec.elements().find(|field| field.name() != "newRoot") {
+                let message = format!(
+                    "BSON field '$replaceRoot.{}' is an unknown field.",
+                    other.name()
+                );
+                return Err(CommandError::location(40_415, message));
+            }
             let root = spec.get("newRoot").ok_or_else(|| {
                 CommandError::location(40_231, "no newRoot specified for the $replaceRoot stage")
             })?;

@@ -49,6 +49,8 @@ pub fn create(
     }
     storage_options::check(call)?;
     if let Some(view) = view {
+        // Sizes and validators of a view have no effect, but must be valid.
+        collection_options::read(call)?;
         made(shared, &namespace, view)?;
         return Ok(Builder::new());
     }

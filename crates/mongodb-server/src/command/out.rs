@@ -1,5 +1,7 @@
 //! `$out`: replaces a collection by the documents of a pipeline.
 
+use std::collections::BTreeMap;
+
 use crate::aggregation::{Context, OutSpec, Stage};
 use crate::bson::{Builder, Doc};
 use crate::command::insert::insert_all;
@@ -77,7 +79,7 @@ fn description(
         let message = format!("namespace '{target}' is capped so it can't be used for $out");
         return Err(CommandError::location(17_152, message));
     }
-    if given.is_some_and(|given| given.time_series() != options.time_series()) {
+    if given.is_some_and(|given| series_of(&given) != series_of(&options)) {
         return Err(if options.is_time_series() {
             let message = "$out cannot change the time series options of an existing collection";
             CommandError::location(7_406_103, message)
@@ -87,6 +89,19 @@ fn description(
         });
     }
     Ok((options, indexes))
+}
+
+/// Returns the options of a time series, in the order of their names.
+fn series_of(options: &CollectionOptions) -> Option<BTreeMap<String, String>> {
+    let options = options.0.as_deref().map(Doc::new)?;
+    let series = options.get("timeseries")?;
+    let series = series.as_document()?;
+    let fields = series.elements();
+    Some(
+        fields
+            .map(|field| (field.name().to_owned(), field.value().to_string()))
+            .collect(),
+    )
 }
 
 fn write_all(

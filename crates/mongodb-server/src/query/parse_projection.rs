@@ -96,6 +96,13 @@ fn add_fields(
     for element in spec.elements() {
         let path = join(prefix, element.name());
         check_field_path(&path)?;
+        if !prefix.is_empty() && element.name().contains('.') {
+            let message = format!(
+                "FieldPath field names may not contain '.' in a nested object: {}",
+                element.name()
+            );
+            return Err(CommandError::location(40_183, message));
+        }
         match plain_document(element) {
             Some(inner) if !inner.is_empty() => add_fields(inner, &path, root, environment)?,
             _ => {

@@ -157,6 +157,10 @@ fn parse_document(doc: Doc<'_>, variables: Names<'_>) -> Result<Expression, Comm
 }
 
 fn check_field_name(name: &str) -> Result<(), CommandError> {
+    if name.is_empty() {
+        let message = "FieldPath field names may not be empty strings.";
+        return Err(CommandError::location(15_998, message));
+    }
     if name.contains('.') {
         let message = format!(
             "FieldPath field names may not contain '.'. Consider using \
