@@ -10,6 +10,7 @@ mod field_path;
 mod filter;
 mod number;
 mod parse_filter;
+mod parse_operands;
 mod parse_projection;
 mod path;
 mod position;

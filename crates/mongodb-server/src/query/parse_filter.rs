@@ -10,6 +10,7 @@ use crate::query::decimal::{self, To};
 use crate::query::environment::Environment;
 use crate::query::expression::Expression;
 use crate::query::filter::{Choices, Comparison, ElementTest, Filter, Test};
+use crate::query::parse_operands::{parse_bits, parse_size};
 use crate::query::path::Path;
 use crate::query::regex::Pattern;
 use crate::query::schema::Schema;
@@ -403,26 +404,6 @@ fn parse_modulo(element: Element<'_>) -> Result<Test, CommandError> {
     Ok(Test::Modulo { divisor, remainder })
 }
 
-fn parse_size(element: Element<'_>) -> Result<Test, CommandError> {
-    let value = element.value();
-    let length = value.as_i64().ok_or_else(|| {
-        CommandError::failed_to_parse(format!(
-            "Failed to parse $size. Expected an integer: $size: {value}"
-        ))
-    })?;
-    if length < 0 {
-        return Err(CommandError::bad_value(format!(
-            "Failed to parse $size. Expected a non-negative number in: $size: {length}"
-        )));
-    }
-    if i32::try_from(length).is_err() {
-        return Err(CommandError::bad_value(format!(
-            "Failed to parse $size. Cannot represent as an int: $size: {length}"
-        )));
-    }
-    Ok(Test::Size(length))
-}
-
 fn parse_all(element: Element<'_>) -> Result<Test, CommandError> {
     let value = element.value();
     let array = value
@@ -468,42 +449,4 @@ pub fn parse_element_match(element: Element<'_>) -> Result<Test, CommandError> {
         }
         _ => Ok(Test::ElementDocument(Box::new(Filter::parse_within(doc)?))),
     }
-}
-
-fn parse_bits(element: Element<'_>, all: bool, set: bool) -> Result<Test, CommandError> {
-    let name = element.name();
-    let wrong = || {
-        CommandError::bad_value(format!(
-            "{name} takes an Array, a number, or a BinData but received: {}",
-            element.value()
-        ))
-    };
-    let positions = match element.value() {
-        Value::Array(bytes) => Doc::new(&bytes)
-            .values()
-            .map(|position| {
-                let position = position.as_i64().and_then(|bit| i32::try_from(bit).ok());
-                let position = position.and_then(|bit| u32::try_from(bit).ok());
-                position.ok_or_else(wrong)
-            })
-            .collect::<Result<Vec<_>, _>>()?,
-        Value::Binary { bytes, .. } => (0_u32..)
-            .zip(bytes.iter())
-            .flat_map(|(index, &byte)| {
-                (0..8)
-                    .filter(move |bit| byte >> bit & 1 == 1)
-                    .map(move |bit| index * 8 + bit)
-            })
-            .collect(),
-        value => {
-            let mask = value.as_i64().and_then(|mask| u64::try_from(mask).ok());
-            let mask = mask.ok_or_else(wrong)?;
-            (0..64).filter(|bit| mask >> bit & 1 == 1).collect()
-        }
-    };
-    Ok(Test::Bits {
-        positions,
-        all,
-        set,
-    })
 }
