@@ -243,6 +243,7 @@ impl Commands {
             let rows = rows.into_iter();
             let mut stage = build(stages, Box::new(GivenDocuments { rows }));
             let context = Context {
+                bypass: false,
                 engine: Arc::clone(&self.shared.engine),
                 clock: self.shared.clock,
                 now_ms: 0,

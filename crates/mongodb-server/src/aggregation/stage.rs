@@ -30,6 +30,8 @@ pub struct Context {
     pub stopping: CancellationToken,
     /// Whether the client has left or the command was killed; `None` for the server's own work.
     pub left: Option<Left>,
+    /// Whether a pipeline writes without asking validators.
+    pub bypass: bool,
 }
 
 impl Context {

@@ -32,6 +32,7 @@ impl Runner {
         let engine = Engine::open(directory.path()).expect("an empty engine");
         Self {
             context: Context {
+                bypass: false,
                 engine: Arc::new(engine),
                 clock: RunClock::start(),
                 now_ms: 0,

@@ -8,7 +8,7 @@ use crate::bson::{ArrayBuilder, Builder, Doc, Key, Kind, MAX_DOCUMENT_BYTES, Val
 use crate::command::query::{context, parse_hint};
 use crate::command::{Call, Client, Shared};
 use crate::error::CommandError;
-use crate::query::{Filter, Path};
+use crate::query::{Environment, Filter, Path};
 
 /// `count`
 pub fn count(
@@ -19,7 +19,8 @@ pub fn count(
     call.only(&["query", "limit", "skip", "hint", "collation", "fields"])?;
     call.refuse(&[])?;
     let namespace = call.namespace()?;
-    let filter = Filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?;
+    let query = call.document("query")?.unwrap_or(Doc::EMPTY);
+    let filter = Filter::parse_in(query, &Environment::without_now())?;
     let limit = limit(call)?;
     let selection = Selection {
         skip: call.natural("skip")?.unwrap_or(0),
@@ -86,8 +87,9 @@ pub fn distinct(
     let path = Path::new(&key);
     let selection = Selection {
         hint: parse_hint(call.body.get("hint"))?,
-        ..Selection::new(Filter::parse(
+        ..Selection::new(Filter::parse_in(
             call.document("query")?.unwrap_or(Doc::EMPTY),
+            &Environment::without_now(),
         )?)
     };
     let context = context(shared, call)?;

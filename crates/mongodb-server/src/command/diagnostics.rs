@@ -177,7 +177,7 @@ pub fn get_parameter(
     call.only_of_admin()?;
     let options = call.body.get(call.name);
     let options = options.as_ref().and_then(Value::as_document);
-    let mut all = false;
+    let (mut all, mut set_at) = (false, None);
     for option in options.unwrap_or(Doc::EMPTY).elements() {
         let path = format!("getParameter.{}", option.name());
         match option.name() {
@@ -188,7 +188,8 @@ pub fn get_parameter(
             "setAt" if option.kind() != Kind::String => {
                 return Err(call.wrong_type(option.name(), option.kind(), "string"));
             }
-            "showDetails" | "setAt" => {}
+            "setAt" => set_at = Some(set_at_of(&option.value())?),
+            "showDetails" => {}
             _ => {
                 let message = format!("BSON field '{path}' is an unknown field.");
                 return Err(CommandError::location(40_415, message));
@@ -211,6 +212,14 @@ pub fn get_parameter(
     let mut reply = Builder::new();
     let mut found = all;
     for (name, value) in &known {
+        let set = match (*name, set_at.as_deref()) {
+            (_, None) => true,
+            ("enableTestCommands", Some(time)) => time == "startup",
+            (name, Some(_)) => name != "featureCompatibilityVersion",
+        };
+        if !set {
+            continue;
+        }
         if all || call.body.element(name).is_some() {
             reply.push(name, value);
             found = true;
@@ -223,6 +232,16 @@ pub fn get_parameter(
         ));
     }
     Ok(reply)
+}
+
+/// Reads when parameters can be set that are asked for.
+fn set_at_of(value: &Value<'_>) -> Result<String, CommandError> {
+    let time = value.as_str().unwrap_or_default();
+    if matches!(time, "runtime" | "startup") {
+        return Ok(time.to_owned());
+    }
+    let message = "Invalid value for setAt: expected 'runtime' or 'startup'";
+    Err(CommandError::bad_value(message))
 }
 
 /// `rolesInfo`: no roles are defined here, and those of MongoDB are not told.

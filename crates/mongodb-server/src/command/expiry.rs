@@ -12,6 +12,7 @@ use crate::query::{Comparison, Filter, Path, Test};
 /// Removes the expired documents of all collections; returns their number.
 pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
     let context = Context {
+        bypass: false,
         engine: std::sync::Arc::clone(&shared.engine),
         clock: shared.clock,
         now_ms: now_ms(),

@@ -5,7 +5,7 @@ use crate::bson::{Builder, Doc, Element, Kind, ObjectId, Value};
 use crate::command::Shared;
 use crate::command::insert::insert_all;
 use crate::command::update::{changed, check_updated};
-use crate::engine::{Change, Changed, Position, Row, State};
+use crate::engine::{Change, Changed, Position, Row, State, Writer};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
 use crate::query::{
@@ -245,9 +245,16 @@ impl Merging<'_> {
         Ok(Filter::And(tests))
     }
 
+    fn writer(&self) -> Writer<'_> {
+        Writer {
+            bypass: self.context.bypass,
+            ..self.shared.engine.writer()
+        }
+    }
+
     fn insert(&self, doc: Doc<'_>) -> Result<Position, CommandError> {
         let target = &self.spec.target;
-        let writer = self.shared.engine.writer();
+        let writer = self.writer();
         let mut inserted =
             insert_all(self.shared, target, &[doc], true, &Fault::default(), writer)?;
         match inserted.errors.pop() {
@@ -272,7 +279,7 @@ impl Merging<'_> {
         let mut stage = Selection::new(filter.clone()).into_stage(engine, &self.spec.target)?;
         while let Some(row) = stage.next(self.context)? {
             let Some((id, _)) = row.origin else { continue };
-            let writer = engine.writer();
+            let writer = self.writer();
             let outcome = collection.change(writer, id, |before| {
                 if !filter.test(before)? {
                     return Ok(Change::Skip);

@@ -6,7 +6,9 @@ use crate::aggregation::{Context, OutSpec, Stage};
 use crate::bson::{Builder, Doc};
 use crate::command::insert::insert_all;
 use crate::command::{Shared, time_series};
-use crate::engine::{CollectionOptions, Index, IndexSpec, Namespace, Position, random_uuid};
+use crate::engine::{
+    CollectionOptions, Index, IndexSpec, Namespace, Position, Writer, random_uuid,
+};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
 
@@ -131,7 +133,10 @@ fn write_all(
             &documents,
             true,
             &Fault::default(),
-            shared.engine.writer(),
+            Writer {
+                bypass: context.bypass,
+                ..shared.engine.writer()
+            },
         )?;
         if let Some((_, error)) = inserted.errors.pop() {
             return Err(error);

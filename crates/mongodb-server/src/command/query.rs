@@ -18,6 +18,7 @@ pub fn context(shared: &Shared, call: &Call<'_>) -> Result<Context, CommandError
         left: call.left.clone(),
         session: call.session().map(Into::into),
         clock: shared.clock,
+        bypass: call.flag("bypassDocumentValidation")?.unwrap_or(false),
         now_ms: i64::try_from(unix_ms()).unwrap_or(i64::MAX),
         deadline: limit.map(|milliseconds| {
             let nanoseconds = milliseconds.saturating_mul(1_000_000);

@@ -10,6 +10,7 @@ use crate::engine::collection::Collection;
 use crate::engine::error::Error;
 use crate::engine::index::{Index, range_of};
 use crate::engine::log::Log;
+use crate::engine::namespace::Namespace;
 use crate::engine::record::RecordId;
 use crate::engine::segment::{Location, Segment, Segments};
 use crate::engine::state::State;
@@ -109,6 +110,8 @@ pub struct Examined {
 #[derive(Debug)]
 pub struct Scan {
     collection: Option<Arc<Collection>>,
+    /// The name of the collection at the start.
+    namespace: Option<Namespace>,
     source: Source,
     filter: Filter,
     place: Place,
@@ -150,7 +153,9 @@ impl Scan {
             },
             Source::Nothing => Place::End,
         };
+        let namespace = collection.as_ref();
         Self {
+            namespace: namespace.map(|it| it.with_state(|state| state.namespace.clone())),
             collection,
             source,
             filter,
@@ -232,6 +237,10 @@ impl Scan {
         let entries = collection.with_state(|state| {
             if state.dropped {
                 let message = "collection dropped between operations";
+                return Err(CommandError::new(Code::QUERY_PLAN_KILLED, message));
+            }
+            if self.namespace.as_ref() != Some(&state.namespace) {
+                let message = "collection renamed between operations";
                 return Err(CommandError::new(Code::QUERY_PLAN_KILLED, message));
             }
             let entries = self.collect(state)?;

@@ -7,6 +7,8 @@ use crate::bson::Value;
 pub struct Environment {
     /// Milliseconds since 1970 when the command began.
     pub now_ms: i64,
+    /// Whether expressions may not use `$$NOW`.
+    pub hides_now: bool,
     variables: Vec<(String, Variable)>,
 }
 
@@ -32,7 +34,16 @@ impl Environment {
     pub fn new(now_ms: i64) -> Self {
         Self {
             now_ms,
+            hides_now: false,
             variables: Vec::new(),
+        }
+    }
+
+    /// Returns an environment without variables and without `$$NOW`.
+    pub fn without_now() -> Self {
+        Self {
+            hides_now: true,
+            ..Self::default()
         }
     }
 

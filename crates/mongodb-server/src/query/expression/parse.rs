@@ -110,6 +110,10 @@ fn parse_variable(name: &str, variables: Names<'_>) -> Result<Variable, CommandE
         )),
         "ROOT" | "CURRENT" => Ok(Variable::Root),
         "REMOVE" => Ok(Variable::Remove),
+        "NOW" if variables.environment.hides_now => Err(CommandError::location(
+            51_144,
+            "Builtin variable '$$NOW' is not available",
+        )),
         "NOW" => Ok(Variable::Now),
         _ if variables.local.contains(&name) || variables.environment.variable(name).is_some() => {
             Ok(Variable::Named(name.to_owned()))
