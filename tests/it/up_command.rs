@@ -21,7 +21,13 @@ fn around(place: &Place, options: &str, script: &str) -> Outcome {
 /// Starts a script with servers and waits until it has printed a line, which is returned.
 fn started(place: &Place, options: &str, script: &str) -> (Child, String) {
     fs::write(place.path("script.sh"), script).unwrap();
-    let mut child = place.start(&format!("up {options} -- sh script.sh"));
+    // If a signal is ignored, as in the background of a shell, the command does not end by it.
+    let limit = if options.contains("--timeout") {
+        ""
+    } else {
+        "--timeout 100s"
+    };
+    let mut child = place.start(&format!("up {limit} {options} -- sh script.sh"));
     let mut line = String::new();
     // Unbuffered, so that the caller reads the rest.
     let stdout = child.stdout.as_mut().unwrap();
