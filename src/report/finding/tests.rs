@@ -96,6 +96,12 @@ fn stage_that_is_slow_for_few_records_does_not_limit_the_run() {
     fetch.p90_us = Some(400);
     assert_eq!(ids(&report), Vec::<String>::new());
     report.summary.stages.fetch_latency.p90_us = Some(90_000);
+    assert_eq!(
+        ids(&report),
+        Vec::<String>::new(),
+        "most are fetched at once"
+    );
+    report.summary.stages.fetch_latency.p50_us = Some(9_000);
     assert_eq!(ids(&report), ["fetch"]);
 }
 
