@@ -18,7 +18,7 @@ here=$(realpath tests/peers)
 directory=$(mktemp -d)
 kills=${KILLS:-10} python=${PYTHON:-python3}
 started=()
-trap 'kill "${started[@]}" 2>/dev/null; stop_up; stop_kafka; rm -rf "$directory"' EXIT
+trap 'kill "${started[@]}" 2>/dev/null || true; stop_up; stop_kafka; rm -rf "$directory"' EXIT
 
 # Starts a program in its own directory: `start NAME COMMAND…` sets $PID.
 start() {
