@@ -17,6 +17,8 @@ fetch_java_store() {
 start_java_store() {
     local directory=$1 attempt
     fetch_java_store
+    # The program may be slower than the first look.
+    : >"$directory/address"
     java -Xmx512m -cp "$JAVA_STORE_JARS/*" "$peers/MongoJavaServer.java" "${@:2}" \
         >"$directory/address" 2>"$directory/java-store.log" &
     JAVA_STORE_PID=$!
