@@ -33,6 +33,9 @@ const REPEATS: usize = 2;
 /// Share of a load that was not confirmed, which is tried next.
 const LOWER_SHARE: f64 = 0.9;
 
+/// Margin above which a load that was not confirmed is far too large: twice the limit.
+const FAR_MARGIN: f64 = std::f64::consts::LN_2;
+
 /// Confirmations of the load to publish.
 const MOST_CONFIRMATIONS: usize = 3;
 
@@ -294,7 +297,12 @@ impl Search {
             }
             tried if tried.len() >= MOST_CONFIRMATIONS => Step::End,
             [.., last] => {
-                let lower = f64::from(last.vehicles) * LOWER_SHARE;
+                let share = if last.margin > FAR_MARGIN {
+                    PUBLISHED_SHARE
+                } else {
+                    LOWER_SHARE
+                };
+                let lower = f64::from(last.vehicles) * share;
                 self.limit = Some(rounded(lower / PUBLISHED_SHARE));
                 Self::long_trial(lower, self.longest(rest, 1), Purpose::Confirm)
             }
