@@ -15,9 +15,6 @@ use crate::error::{Code, CommandError};
 /// Bytes that MongoDB adds to the name of a collection while it converts it.
 const CONVERTING_BYTES: usize = 25;
 
-/// Bytes of the longest full name.
-const MAX_NAME_BYTES: usize = 255;
-
 /// Documents that are copied at once.
 const COPIED: usize = 1_000;
 
@@ -70,7 +67,6 @@ pub fn collection_modify(
             return Err(CommandError::new(Code::INVALID_OPTIONS, message));
         }
     }
-    let series = before.is_time_series();
     let options = changed_sizes(call, before)?;
     let mut options = time_series::changed(call, options)?;
     let kept = STORED
@@ -78,12 +74,6 @@ pub fn collection_modify(
         .filter(|name| name.starts_with("valid") || name.starts_with("change"));
     for name in kept {
         if let Some(value) = call.value(name) {
-            if series {
-                return Err(CommandError::new(
-                    Code::INVALID_OPTIONS,
-                    format!("option not supported on a time-series collection: {name}"),
-                ));
-            }
             check(call, name, &value)?;
             let empty = value.as_document().is_some_and(Doc::is_empty);
             options = with(&options, name, Some(&value).filter(|_| !empty));
@@ -330,8 +320,7 @@ pub fn convert_to_capped(
     check_sizes(call)?;
     let namespace = call.namespace()?;
     let collection = existing(shared, &namespace)?;
-    view::check_no_series(shared, &namespace)?;
-    if namespace.to_string().len() + CONVERTING_BYTES > MAX_NAME_BYTES {
+    if namespace.to_string().len() + CONVERTING_BYTES > Namespace::MAX_BYTES {
         let message = format!("the name of {namespace} is too long to be converted");
         return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
     }
@@ -382,8 +371,6 @@ pub fn clone_as_capped(
     system::check_no_buckets(&from)?;
     system::check_create(&to, false)?;
     existing(shared, &from)?;
-    view::check_no_view(shared, &from)?;
-    view::check_no_series(shared, &from)?;
     shared.engine.create(&to, capped(call)?)?;
     let context = context(shared, call)?;
     let mut stage = Selection::default().into_stage(&shared.engine, &from)?;

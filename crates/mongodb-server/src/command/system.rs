@@ -52,9 +52,8 @@ pub fn check_no_buckets(namespace: &Namespace) -> Result<(), CommandError> {
 
 /// Rejects a collection of the system as one side of a rename.
 pub fn check_rename(namespace: &Namespace) -> Result<(), CommandError> {
-    let system = namespace.collection.starts_with("system.");
     let oplog = namespace.database == "local" && namespace.collection.starts_with("oplog.");
-    if !system && !oplog {
+    if !namespace.is_system() && !oplog {
         return Ok(());
     }
     let message = format!("renaming from or to {namespace} is not allowed");

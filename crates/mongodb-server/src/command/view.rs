@@ -79,22 +79,6 @@ pub fn check(shared: &Shared, call: &Call<'_>) -> Result<(), CommandError> {
     Err(not_a_collection(&namespace, what))
 }
 
-/// Rejects a view.
-pub fn check_no_view(shared: &Shared, namespace: &Namespace) -> Result<(), CommandError> {
-    if !shared.engine.is_view(namespace) {
-        return Ok(());
-    }
-    Err(not_a_collection(namespace, "view, not a collection"))
-}
-
-/// Rejects a time series collection.
-pub fn check_no_series(shared: &Shared, namespace: &Namespace) -> Result<(), CommandError> {
-    if shared.engine.time_series(namespace).is_none() {
-        return Ok(());
-    }
-    Err(not_a_collection(namespace, "timeseries collection"))
-}
-
 fn not_a_collection(namespace: &Namespace, what: &str) -> CommandError {
     let message = format!("Namespace {namespace} is a {what}");
     CommandError::new(Code::COMMAND_NOT_SUPPORTED_ON_VIEW, message)

@@ -4,9 +4,6 @@ use std::fmt;
 
 use crate::error::{Code, CommandError};
 
-/// Bytes of the longest name, database included.
-const MAX_BYTES: usize = 255;
-
 /// Bytes of the longest database name.
 const MAX_DATABASE_BYTES: usize = 63;
 
@@ -20,6 +17,9 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// Bytes of the longest name, database included.
+    pub const MAX_BYTES: usize = 255;
+
     /// Returns a name if it is valid.
     pub fn new(database: &str, collection: &str) -> Result<Self, CommandError> {
         let namespace = Self {
@@ -27,7 +27,7 @@ impl Namespace {
             collection: collection.to_owned(),
         };
         check_database(database)?;
-        let long = database.len() + collection.len() + 1 > MAX_BYTES;
+        let long = database.len() + collection.len() + 1 > Self::MAX_BYTES;
         let malformed = collection.is_empty()
             || collection.starts_with('.')
             || collection.contains('\0')
