@@ -37,9 +37,9 @@ pub fn compare(
     let judged = evidence.compare_all(&Metric::JUDGED, true);
     let mut comparison = Comparison {
         format_version: FORMAT_VERSION,
-        verdict: judgement::overall(&judged, loses),
+        verdict: judgement::overall(&judged, loses, strictness),
         reasons: Vec::new(),
-        more: judgement::more(&judged),
+        more: judgement::more(&judged, strictness),
         design,
         strictness,
         base: side(base, &base_lost),

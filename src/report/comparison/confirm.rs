@@ -41,8 +41,8 @@ pub fn confirm(all: &mut Comparison, further: &Comparison) {
         return;
     }
     let loses = all.verdict == Verdict::Invalid;
-    all.verdict = judgement::overall(&all.metrics, loses);
-    all.more = judgement::more(&all.metrics);
+    all.verdict = judgement::overall(&all.metrics, loses, all.strictness);
+    all.more = judgement::more(&all.metrics, all.strictness);
     all.reasons = text::reasons(all);
     all.cautions.push(format!(
         "the confirming runs did not show the difference in {}",

@@ -8,6 +8,9 @@ use crate::statistics::{Estimate, fewest_pairs, fewest_runs, median, paired_shif
 /// More runs than this are not worth a prediction.
 const MOST_PREDICTED: f64 = 100.0;
 
+/// Probability of values as far apart if the sides are equal, below which the p99 seems to differ.
+const SEEMS: f64 = 0.1;
+
 /// Runs of both sides.
 pub struct Evidence<'a> {
     pub base: &'a [&'a Report],
@@ -187,7 +190,7 @@ fn whole(more: f64) -> Option<u64> {
 }
 
 /// Returns the verdict over all judged metrics: the worst that is certain.
-pub fn overall(judged: &[MetricComparison], loses: bool) -> Verdict {
+pub fn overall(judged: &[MetricComparison], loses: bool, strictness: Strictness) -> Verdict {
     let any = |verdict| judged.iter().any(|it| it.verdict == Some(verdict));
     if loses {
         Verdict::Invalid
@@ -195,7 +198,7 @@ pub fn overall(judged: &[MetricComparison], loses: bool) -> Verdict {
         Verdict::Slower
     } else if any(Verdict::Faster) {
         Verdict::Faster
-    } else if any(Verdict::Inconclusive) || judged.is_empty() {
+    } else if judged.iter().any(|it| is_open(it, strictness)) || !any(Verdict::Same) {
         Verdict::Inconclusive
     } else {
         Verdict::Same
@@ -203,10 +206,19 @@ pub fn overall(judged: &[MetricComparison], loses: bool) -> Verdict {
 }
 
 /// Returns how many more runs would settle every metric.
-pub fn more(judged: &[MetricComparison]) -> Option<u64> {
-    let open = judged
-        .iter()
-        .filter(|it| it.verdict == Some(Verdict::Inconclusive));
+pub fn more(judged: &[MetricComparison], strictness: Strictness) -> Option<u64> {
+    let open = judged.iter().filter(|it| is_open(it, strictness));
     let counts: Option<Vec<u64>> = open.map(|it| it.more).collect();
     counts?.into_iter().max()
+}
+
+/// Returns whether an inconclusive metric keeps the verdict open.
+///
+/// The p99 does so only if it seems to differ. One pause in one run moves it by more than any
+/// threshold, so the bounds of equal sides stay wide; they are told beside the verdict.
+fn is_open(metric: &MetricComparison, strictness: Strictness) -> bool {
+    let margin = strictness.threshold.ln_1p();
+    let seems_to_differ = metric.ratio.ln().abs() > margin && metric.p_value < SEEMS;
+    let tail = metric.metric == Metric::EndToEndP99 && metric.bounds.is_some();
+    metric.verdict == Some(Verdict::Inconclusive) && (seems_to_differ || !tail)
 }

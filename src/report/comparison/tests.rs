@@ -154,6 +154,41 @@ fn spread_predicts_the_missing_runs() {
     );
 }
 
+/// Runs with one factor for the p99 alone.
+fn with_tails(factors: &[f64]) -> Vec<Report> {
+    let tails = factors.iter().map(|factor| {
+        let mut report = run(1.0);
+        let p99 = &mut report.summary.stages.end_to_end_latency.p99_us;
+        *p99 = run(*factor).summary.stages.end_to_end_latency.p99_us;
+        report
+    });
+    tails.collect()
+}
+
+#[test]
+fn a_wild_p99_does_not_hide_that_sides_are_the_same() {
+    let quiet = [1.0; 10];
+    let wild = [1.0, 3.0, 0.9, 1.2, 0.8, 5.0, 1.1, 0.4, 0.95, 1.05];
+    let found = compared(&with_tails(&quiet), &with_tails(&wild), Design::Paired);
+    assert_eq!((found.verdict, found.more), (Verdict::Same, None));
+    let sentence = found.sentence();
+    let expected = "same: no difference above 5 % in throughput, end-to-end p50, CPU per record; \
+                    not known as exactly: end-to-end p99 1.0";
+    assert!(sentence.starts_with(expected), "{sentence}");
+}
+
+#[test]
+fn a_p99_that_seems_to_differ_keeps_the_verdict_open() {
+    let quiet = [1.0; 10];
+    let mostly_slower = [1.3, 1.5, 0.9, 1.2, 1.4, 2.0, 1.1, 0.8, 1.3, 1.2];
+    let (quiet, tails) = (with_tails(&quiet), with_tails(&mostly_slower));
+    let found = compared(&quiet, &tails, Design::Paired);
+    assert_eq!(found.verdict, Verdict::Inconclusive, "{}", found.sentence());
+    let slower = with_tails(&[1.3; 10]);
+    let found = compared(&quiet, &slower, Design::Paired);
+    assert_eq!(found.verdict, Verdict::Slower);
+}
+
 #[test]
 fn candidate_that_loses_readings_is_invalid_whatever_its_speed() {
     let (base, mut fast) = (runs(&times(1.0)), runs(&times(0.1)));
@@ -242,7 +277,7 @@ fn differences_and_cautions_come_before_the_verdict() {
     end-to-end p50  17.1 ms    25.6 ms  1.50× (1.47–1.53)  slower
     end-to-end p99  20.9 ms    31.4 ms  1.50× (1.47–1.53)  slower
     CPU per record  21.5 µs    26.4 µs  1.23× (1.22–1.24)  slower
-    Ratios are candidate ÷ base; their bounds hold together with a confidence of 95 % (Mann and Whitney's test). A metric is slower or faster if its bounds are beyond 5 %, and the same if two one-sided tests leave bounds within it.
+    Ratios are candidate ÷ base; their bounds hold together with a confidence of 95 % (Mann and Whitney's test). A metric is slower or faster if its bounds are beyond 5 %, and the same if two one-sided tests leave bounds within it. A p99 that seems equal does not keep the verdict open.
 
     metric                  base  candidate  ratio
     end-to-end mean      17.1 ms    17.1 ms  1.00× (1.00–1.00)
@@ -287,7 +322,7 @@ fn markdown_escapes_what_is_not_code() {
     | end-to-end p99 | 20.9 ms | 31.4 ms | 1.50× (1.47–1.53) | slower |
     | CPU per record | 21.5 µs | 26.4 µs | 1.23× (1.22–1.24) | slower |
 
-    Ratios are candidate ÷ base; their bounds hold together with a confidence of 95 % (Mann and Whitney's test). A metric is slower or faster if its bounds are beyond 5 %, and the same if two one-sided tests leave bounds within it.
+    Ratios are candidate ÷ base; their bounds hold together with a confidence of 95 % (Mann and Whitney's test). A metric is slower or faster if its bounds are beyond 5 %, and the same if two one-sided tests leave bounds within it. A p99 that seems equal does not keep the verdict open.
 
     <details><summary>Other metrics, which are shown only</summary>
 

@@ -78,7 +78,6 @@ pub fn differing(difference: &Difference) -> String {
 /// Returns the reasons of the verdict.
 pub fn reasons(comparison: &Comparison) -> Vec<String> {
     let verdict = comparison.verdict;
-    let threshold = percent(comparison.strictness.threshold);
     let of = |verdict| -> Vec<&MetricComparison> {
         let metrics = comparison.metrics.iter();
         metrics.filter(|it| it.verdict == Some(verdict)).collect()
@@ -91,7 +90,7 @@ pub fn reasons(comparison: &Comparison) -> Vec<String> {
     };
     let mut parts = match verdict {
         Verdict::Invalid => vec!["a candidate run lost, duplicated or altered readings".to_owned()],
-        Verdict::Same => vec![format!("no metric differs by more than {threshold}")],
+        Verdict::Same => vec![equal(comparison)],
         _ => Vec::new(),
     };
     if verdict == Verdict::Inconclusive && comparison.metrics.is_empty() {
@@ -109,7 +108,9 @@ pub fn reasons(comparison: &Comparison) -> Vec<String> {
         }
     }
     let open = of(Verdict::Inconclusive);
-    if !open.is_empty() {
+    if verdict == Verdict::Same && !open.is_empty() {
+        parts.push(format!("not known as exactly: {}", listed(open)));
+    } else if !open.is_empty() {
         let word = if verdict == Verdict::Inconclusive {
             ""
         } else {
@@ -119,6 +120,20 @@ pub fn reasons(comparison: &Comparison) -> Vec<String> {
         parts.push(missing(comparison));
     }
     parts
+}
+
+/// Returns which metrics are the same.
+fn equal(comparison: &Comparison) -> String {
+    let threshold = percent(comparison.strictness.threshold);
+    let metrics = comparison.metrics.iter();
+    let same: Vec<&str> = metrics
+        .filter(|it| it.verdict == Some(Verdict::Same))
+        .map(|it| it.metric.title())
+        .collect();
+    if same.len() == comparison.metrics.len() {
+        return format!("no metric differs by more than {threshold}");
+    }
+    format!("no difference above {threshold} in {}", same.join(", "))
 }
 
 /// Returns what would settle an inconclusive comparison.
@@ -181,7 +196,7 @@ pub fn method(comparison: &Comparison) -> String {
     format!(
         "Ratios are candidate ÷ base; their bounds hold together with a confidence of {} ({test}). \
          A metric is slower or faster if its bounds are beyond {}, and the same if two one-sided \
-         tests leave bounds within it.",
+         tests leave bounds within it. A p99 that seems equal does not keep the verdict open.",
         percent(comparison.strictness.confidence),
         percent(comparison.strictness.threshold)
     )
