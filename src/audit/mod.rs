@@ -3,6 +3,7 @@
 mod collection;
 mod first_pass;
 mod ledger;
+mod order;
 mod scope;
 mod second_pass;
 mod tally;
@@ -16,6 +17,7 @@ pub use collection::{
 };
 pub use first_pass::FirstPass;
 pub use ledger::Ledger;
+pub use order::VehicleOrder;
 pub use scope::Scope;
 pub use second_pass::{Expected, SecondPass};
 pub use tally::{Tally, fingerprint};

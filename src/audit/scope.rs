@@ -1,5 +1,7 @@
 //! Scope of an audit: the run, its vehicles and its topics.
 
+use crate::audit::collection::ReadingId;
+use crate::audit::order::Position;
 use crate::record::{DocumentId, RunKey, StoredDocument};
 
 /// The run, vehicles and topics that documents must belong to.
@@ -32,5 +34,21 @@ impl Scope {
         };
         let topic = self.topics.iter().position(known)?;
         (stored.offset >= 0).then_some(topic)
+    }
+
+    /// Returns the reading of a document and the place of its record; `None` if it belongs to no
+    /// vehicle or topic of this run.
+    pub fn position(&self, stored: &StoredDocument<'_>) -> Option<(ReadingId, Position)> {
+        let id = self.identity(stored)?;
+        let reading = ReadingId {
+            vehicle: id.vehicle(),
+            sequence: id.sequence(),
+        };
+        let position = Position {
+            topic: self.topic_of(stored)?,
+            partition: stored.partition,
+            offset: stored.offset,
+        };
+        Some((reading, position))
     }
 }

@@ -126,7 +126,8 @@ impl Store {
                 Err(_malformed) => first_pass.visit_unreadable(),
             }
         }
-        let mut verdict = Verdict::new(&self.ledger, &first_pass, 0, 0);
+        let reordered = first_pass.order.finish().unwrap();
+        let mut verdict = Verdict::new(&self.ledger, &first_pass, reordered, 0, 0);
         verdict.labels.clear();
         if !first_pass.agrees_with(&self.ledger) {
             let mut second_pass =

@@ -74,8 +74,15 @@ pub struct LabelCount {
 impl Verdict {
     /// Returns the verdict after the first pass.
     ///
-    /// `dead_lettered` counts the run's dead letters, `stray` those that are not a reading of it.
-    pub fn new(ledger: &Ledger, first_pass: &FirstPass, dead_lettered: u64, stray: u64) -> Self {
+    /// `reordered` counts the documents out of order, `dead_lettered` the run's dead letters, `stray`
+    /// those that are not a reading of it.
+    pub fn new(
+        ledger: &Ledger,
+        first_pass: &FirstPass,
+        reordered: u64,
+        dead_lettered: u64,
+        stray: u64,
+    ) -> Self {
         let mut labels: BTreeMap<String, LabelCount> = BTreeMap::new();
         for (label, count) in &ledger.labels {
             labels.entry(label.clone()).or_default().emitted = *count;
@@ -86,7 +93,7 @@ impl Verdict {
         Self {
             emitted: ledger.emitted,
             stored: first_pass.sound.count,
-            reordered: first_pass.reordered,
+            reordered,
             dead_lettered,
             stray,
             declared: ledger.invalid,

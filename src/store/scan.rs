@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bson::{Document, RawBsonRef, RawDocument, doc};
 use futures_util::TryStreamExt as _;
+use mongodb::action::{Action as _, Find};
 use mongodb::raw_batch_cursor::{RawBatch, RawBatchCursor};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -15,28 +16,50 @@ use crate::store::failure::cause;
 use crate::store::pool::Pool;
 
 /// Timeout of each response of a scan: without an index, the server reads everything first.
-pub(super) const SCAN_DEADLINE: Duration = Duration::from_secs(120);
+const SCAN_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Documents per response of a scan. A response holds at most 16 MiB.
-pub(super) const SCAN_BATCH: u32 = 1_000;
+const SCAN_BATCH: u32 = 1_000;
 
 /// Responses that wait to be visited, besides the one that is being fetched.
 const WAITING: usize = 1;
 
 impl Documents {
-    /// Visits every document that matches, in order of `_id`.
+    /// Visits every document that matches, in the order of `_id`.
     ///
     /// The timeout applies to each response of the server, not to the whole scan.
     pub async fn scan(
         &self,
         filter: Document,
+        visit: impl FnMut(&RawDocument),
+    ) -> Result<(), Error> {
+        self.visit_each(filter, Some(doc! { "_id": 1 }), visit)
+            .await
+    }
+
+    /// Visits every document that matches in the order in which the server stores them: that of their
+    /// insertion. It is the fastest one: neighbours are read together.
+    ///
+    /// The timeout applies to each response of the server, not to the whole scan.
+    pub async fn scan_in_stored_order(
+        &self,
+        filter: Document,
+        visit: impl FnMut(&RawDocument),
+    ) -> Result<(), Error> {
+        self.visit_each(filter, None, visit).await
+    }
+
+    async fn visit_each(
+        &self,
+        filter: Document,
+        sort: Option<Document>,
         mut visit: impl FnMut(&RawDocument),
     ) -> Result<(), Error> {
         let fail = |source| self.failed("read", source);
         let collection = self.collection();
         let find = collection
             .find(filter)
-            .sort(doc! { "_id": 1 })
+            .optional(sort, Find::sort)
             .batch_size(SCAN_BATCH)
             .batch();
         let cursor = self.pool.within(SCAN_DEADLINE, find).await.map_err(fail)?;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bson::doc;
+use bson::{Document, doc};
 
-use crate::audit::{Expected, FirstPass, Ledger, Scope, SecondPass, Verdict};
+use crate::audit::{Expected, FirstPass, Ledger, Scope, SecondPass, VehicleOrder, Verdict};
 use crate::fleet::{self, Reading, Readings};
 use crate::load::Rate;
 use crate::measure::Counter;
@@ -123,11 +123,10 @@ pub async fn verdict(
     logs: Option<BrokerLogs>,
     mut accounting: Option<Accounting<'_>>,
 ) -> Result<Verdict, Error> {
-    let filter = doc! { "_convoy.run": &case.run_id };
     let mut first_pass = FirstPass::new(case.scope.clone());
     let mut reader = DocumentReader::with_label(case.label_column.clone());
     documents
-        .scan(filter, |document| {
+        .scan_in_stored_order(run_filter(case), |document| {
             case.visited.add(1);
             match reader.read(document.as_bytes()) {
                 Ok(stored) => {
@@ -141,10 +140,14 @@ pub async fn verdict(
         })
         .await
         .map_err(Error::Store)?;
+    let reordered = match first_pass.order.finish() {
+        Some(reordered) => reordered,
+        None => reordered_by_id(case, documents).await?,
+    };
     let letters = dead_letters_only(case, documents, dead_letters).await?;
     let strays = letters.keys().filter(|letter| stray(case, letter));
     let (all, strays) = (letters.len() as u64, strays.count() as u64);
-    let mut verdict = Verdict::new(&case.ledger, &first_pass, all, strays);
+    let mut verdict = Verdict::new(&case.ledger, &first_pass, reordered, all, strays);
     if !first_pass.agrees_with(&case.ledger) {
         let hashes = hashes()?;
         let mut second =
@@ -160,6 +163,28 @@ pub async fn verdict(
         verdict.faults = accounting.accounts(&case.ledger, verdict.reordered, &letters);
     }
     Ok(verdict)
+}
+
+/// Reads the documents again in the order of `_id`, because they were stored in too different an order
+/// to count those that are reordered.
+async fn reordered_by_id(case: &Case, documents: &Documents) -> Result<u64, Error> {
+    let mut order = VehicleOrder::new(case.scope.vehicles, case.scope.topics.len()).sorted();
+    let mut reader = DocumentReader::default();
+    documents
+        .scan(run_filter(case), |document| {
+            let stored = reader.read(document.as_bytes()).ok();
+            let placed = stored.and_then(|stored| case.scope.position(&stored));
+            if let Some((reading, position)) = placed {
+                order.visit(reading, position);
+            }
+        })
+        .await
+        .map_err(Error::Store)?;
+    Ok(order.reordered())
+}
+
+fn run_filter(case: &Case) -> Document {
+    doc! { "_convoy.run": &case.run_id }
 }
 
 /// Adds the counts that only the counters have to a verdict.
@@ -184,7 +209,7 @@ async fn dead_letters_only(
     const CHUNK: usize = 1_000;
     let mut letters = BTreeMap::new();
     dead_letters
-        .scan(doc! { "run": &case.run_id }, |letter| {
+        .scan_in_stored_order(doc! { "run": &case.run_id }, |letter| {
             let text = |found: Result<&str, _>| found.unwrap_or_default().to_owned();
             let topic = letter
                 .get_document("kafka")
@@ -282,13 +307,12 @@ async fn second_pass(
     };
     let mut reader = DocumentReader::default();
     documents
-        .scan(
-            doc! { "_convoy.run": &case.run_id },
-            |document| match reader.read(document.as_bytes()) {
+        .scan_in_stored_order(run_filter(case), |document| {
+            match reader.read(document.as_bytes()) {
                 Ok(stored) => second_pass.visit(&stored, expected),
                 Err(_malformed) => second_pass.visit_unreadable(),
-            },
-        )
+            }
+        })
         .await
         .map_err(Error::Store)?;
     Ok(second_pass)

@@ -107,7 +107,7 @@ pub async fn audit(
     let (mut of_run, mut others) = (0, 0);
     let mut buffer = EncodeBuffer::default();
     let (mut failure, mut unnamed) = (None, None);
-    let scan = documents.scan_in_stored_order(|document| {
+    let scan = documents.scan_in_stored_order(bson::doc! {}, |document| {
         case.visited.add(1);
         let identity = find_identity(Doc::new(document.as_bytes()));
         let Some(identity) = identity.filter(|it| it.run == case.run_id) else {

@@ -113,16 +113,18 @@ impl Settling<'_> {
         let emitted = self.context.counters.emitted.get();
         let mut seen = Seen::new(self.vehicles);
         let mut distinct = 0;
-        let scan = self.documents.scan_in_stored_order(|document| {
-            let identity = find_identity(Doc::new(document.as_bytes()));
-            let identity = identity.filter(|it| it.run == *run);
-            let reading = identity.and_then(|it| it.vehicle.zip(it.sequence));
-            let Some((vehicle, sequence)) = reading.filter(|(_, it)| *it < emitted) else {
-                return;
-            };
-            let sequence = u32::try_from(sequence).unwrap_or(u32::MAX);
-            distinct += u64::from(seen.add(vehicle, sequence));
-        });
+        let scan = self
+            .documents
+            .scan_in_stored_order(bson::doc! {}, |document| {
+                let identity = find_identity(Doc::new(document.as_bytes()));
+                let identity = identity.filter(|it| it.run == *run);
+                let reading = identity.and_then(|it| it.vehicle.zip(it.sequence));
+                let Some((vehicle, sequence)) = reading.filter(|(_, it)| *it < emitted) else {
+                    return;
+                };
+                let sequence = u32::try_from(sequence).unwrap_or(u32::MAX);
+                distinct += u64::from(seen.add(vehicle, sequence));
+            });
         let scanned = scan.await;
         scanned.is_ok() && distinct >= self.expected
     }

@@ -308,25 +308,36 @@ impl Scan {
         };
         let mut found = Vec::new();
         let mut bytes = 0_u32;
-        while found.len() < self.chunk && bytes < CHUNK_BYTES {
-            let Some(bound) = bounds.get(*range) else {
-                self.place = Place::End;
-                break;
-            };
-            let next = next_in_range(entries, bound, last.as_ref(), *reverse);
-            let Some((key, id)) = next else {
-                *range += 1;
-                *last = None;
-                continue;
-            };
-            *last = Some(key.clone());
-            self.examined.keys += 1;
-            let fresh = !multikey || self.seen.insert(id);
-            if let Some(location) = state.records.get(id).filter(|_| fresh) {
-                bytes = bytes.saturating_add(location.length);
-                found.push((id, location));
+        while let Some(bound) = bounds.get(*range) {
+            let mut keys = rest_of_range(entries, bound, last.as_ref(), *reverse);
+            let mut reached = None;
+            while found.len() < self.chunk && bytes < CHUNK_BYTES {
+                let next = if *reverse {
+                    keys.next_back()
+                } else {
+                    keys.next()
+                };
+                let Some((key, id)) = next else {
+                    break;
+                };
+                reached = Some(key);
+                self.examined.keys += 1;
+                let fresh = !multikey || self.seen.insert(id);
+                if let Some(location) = state.records.get(id).filter(|_| fresh) {
+                    bytes = bytes.saturating_add(location.length);
+                    found.push((id, location));
+                }
             }
+            if found.len() >= self.chunk || bytes >= CHUNK_BYTES {
+                if let Some(key) = reached {
+                    *last = Some(key.clone());
+                }
+                return Ok(found);
+            }
+            *range += 1;
+            *last = None;
         }
+        self.place = Place::End;
         Ok(found)
     }
 
@@ -372,21 +383,19 @@ fn position_lost() -> CommandError {
     )
 }
 
-/// Returns the key after the last one looked at.
-fn next_in_range<'i>(
+/// Returns the keys of a range after the last one that was examined.
+fn rest_of_range<'i>(
     entries: &'i BTreeMap<Key, RecordId>,
     bound: &Bounds,
     last: Option<&Key>,
     reverse: bool,
-) -> Option<(&'i Key, RecordId)> {
+) -> impl DoubleEndedIterator<Item = (&'i Key, RecordId)> + use<'i> {
     match (last, reverse) {
-        (None, false) => range_of(entries, &bound.from, &bound.to).next(),
-        (None, true) => range_of(entries, &bound.from, &bound.to).next_back(),
-        (Some(last), true) => range_of(entries, &bound.from, last.bytes()).next_back(),
+        (None, _) => range_of(entries, &bound.from, &bound.to),
+        (Some(last), true) => range_of(entries, &bound.from, last.bytes()),
         (Some(last), false) => {
-            let mut from = last.bytes().to_vec();
-            from.push(0);
-            range_of(entries, &from, &bound.to).next()
+            let from = [last.bytes(), &[0]].concat();
+            range_of(entries, &from, &bound.to)
         }
     }
 }
