@@ -10,7 +10,7 @@ use crate::audit::ledger::Ledger;
 use crate::audit::order::VehicleOrder;
 use crate::audit::scope::Scope;
 use crate::audit::tally::{Tally, fingerprint};
-use crate::record::{StoredDocument, payload_hash};
+use crate::record::StoredDocument;
 
 /// Sums, order and labels of the documents of a run.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl FirstPass {
             self.unsound += 1;
             return;
         };
-        let hash = payload_hash(stored.payload);
+        let hash = stored.content_hash;
         if stored.payload_hash != Some(hash) {
             self.unsound += 1;
             return;

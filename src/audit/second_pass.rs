@@ -2,7 +2,7 @@
 //! duplicated and corrupt ones.
 
 use crate::audit::scope::Scope;
-use crate::record::{StoredDocument, payload_hash};
+use crate::record::StoredDocument;
 
 /// Expected content of a reading's document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl SecondPass {
         };
         self.mark(slot);
         let expected = expected(slot);
-        let hash = payload_hash(stored.payload);
+        let hash = stored.content_hash;
         let sound = self.scope.identity(stored).is_some()
             && self.scope.topic_of(stored).is_some()
             && stored.payload_hash == Some(hash)

@@ -1,4 +1,4 @@
-//! The document of a reading: written from envelope and payload, read back by the audit.
+//! The document of a reading: written from envelope and payload. The audit [reads](crate::record::DocumentReader) it back.
 //!
 //! ```text
 //!  { _id, _convoy: { run, vehicle, sequence, emitted_at, payload_hash, kafka: { topic, partition, offset, timestamp, key, headers: [{ name, value }, …] } }, <the payload's fields> }
@@ -11,28 +11,22 @@
 //! Keys and headers are text if they are UTF-8, else binary; null stays null. Headers keep their order
 //! and repeat as in the record. The header `convoy` is left out: its content is in the other fields. Without other headers, `headers` is absent.
 
-use std::io::Write as _;
+use convoy_mongodb_server::bson::{Writer, subtype};
 
-use convoy_mongodb_server::bson::{Doc, Element, Invalid, Kind, Value, Writer, subtype};
-
-use crate::dataset::{MISSING_LABEL, write_date};
 use crate::record::envelope::Envelope;
-use crate::record::field_names::FieldNames;
 use crate::record::headers::{RecordHeader, RecordHeaders};
-use crate::record::identity::DocumentId;
 use crate::record::names::{ID, OWN};
-use crate::record::payload::{unquoted, write_decimal, write_integer, write_json_string};
 use crate::record::typed::{DecodeError, PayloadDecoder};
 
-const VEHICLE: &str = "vehicle";
-const SEQUENCE: &str = "sequence";
+pub(super) const VEHICLE: &str = "vehicle";
+pub(super) const SEQUENCE: &str = "sequence";
 const RUN: &str = "run";
-const EMITTED_AT: &str = "emitted_at";
-const PAYLOAD_HASH: &str = "payload_hash";
-const KAFKA: &str = "kafka";
-const TOPIC: &str = "topic";
-const PARTITION: &str = "partition";
-const OFFSET: &str = "offset";
+pub(super) const EMITTED_AT: &str = "emitted_at";
+pub(super) const PAYLOAD_HASH: &str = "payload_hash";
+pub(super) const KAFKA: &str = "kafka";
+pub(super) const TOPIC: &str = "topic";
+pub(super) const PARTITION: &str = "partition";
+pub(super) const OFFSET: &str = "offset";
 
 /// Run, coordinates and wall-clock time of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,189 +150,6 @@ fn write_bytes(writer: &mut Writer<'_>, name: &str, bytes: Option<&[u8]>) {
     }
 }
 
-/// Reads documents: identity, coordinates and the payload rebuilt from the fields.
-#[derive(Debug, Default)]
-pub struct DocumentReader {
-    payload: Vec<u8>,
-    names: FieldNames,
-}
-
-/// A document is not one that convoy writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// The bytes are not BSON.
-    #[error("the document is not BSON")]
-    Bson(#[from] Invalid),
-    /// A field has a value that no field of a row has.
-    #[error("a field of the document has an unexpected type")]
-    Field,
-}
-
-/// What a stored document says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoredDocument<'a> {
-    /// The `_id`; `None` if convoy did not create it.
-    pub id: Option<DocumentId>,
-    /// The field `_convoy.vehicle`.
-    pub vehicle: Option<i64>,
-    /// The field `_convoy.sequence`.
-    pub sequence: Option<i64>,
-    /// The field `_convoy.emitted_at`, milliseconds since 1970.
-    pub emitted_at_unix_ms: i64,
-    /// The label; `None` if the reader has no label column.
-    pub label: Option<&'a str>,
-    /// The field `_convoy.payload_hash`.
-    pub payload_hash: Option<u64>,
-    /// Fields of the row as JSON, rebuilt from the typed values.
-    pub payload: &'a [u8],
-    /// Topic of the record.
-    pub topic: &'a str,
-    /// Partition of the record.
-    pub partition: i64,
-    /// Offset of the record.
-    pub offset: i64,
-}
-
-impl DocumentReader {
-    /// Creates a reader that also returns the text of a label column.
-    pub fn with_label(label_column: Option<String>) -> Self {
-        Self {
-            payload: Vec::new(),
-            names: FieldNames::with_label(label_column),
-        }
-    }
-
-    /// Reads one raw document.
-    pub fn read<'a>(&'a mut self, document: &'a [u8]) -> Result<StoredDocument<'a>, Unreadable> {
-        self.payload.clear();
-        let mut stored = StoredDocument {
-            id: None,
-            vehicle: None,
-            sequence: None,
-            emitted_at_unix_ms: i64::MIN,
-            label: None,
-            payload_hash: None,
-            payload: &[],
-            topic: "",
-            partition: -1,
-            offset: -1,
-        };
-        // The label is text of the document, or of the payload that is rebuilt from it.
-        let mut label_at = None;
-        let mut position = 0;
-        for element in Doc::new(document).checked_elements()? {
-            let (name, element) = element?;
-            match (name, element.kind()) {
-                (ID, Kind::Binary) => {
-                    if let Some((subtype::UUID, id)) = element.binary() {
-                        stored.id = id.try_into().ok().and_then(DocumentId::from_bytes);
-                    }
-                }
-                (OWN, Kind::Document) => read_own(element, &mut stored)?,
-                (ID | OWN, _) => {}
-                _ => {
-                    let name = self.names.at(position, name);
-                    position += 1;
-                    self.payload.extend_from_slice(&name.prefix);
-                    let start = self.payload.len();
-                    append_value(&mut self.payload, element)?;
-                    if name.is_label {
-                        label_at = Some(start..self.payload.len());
-                        stored.label = match element.kind() {
-                            Kind::Null => Some(MISSING_LABEL),
-                            _ => element.text(),
-                        };
-                    }
-                }
-            }
-        }
-        if self.payload.is_empty() {
-            self.payload.push(b'{');
-        }
-        self.payload[0] = b'{';
-        self.payload.push(b'}');
-        stored.payload = &self.payload;
-        if let (None, Some(label)) = (stored.label, label_at) {
-            let json = self.payload.get(label).unwrap_or_default();
-            stored.label = std::str::from_utf8(json).ok().map(unquoted);
-        }
-        Ok(stored)
-    }
-}
-
-fn read_own<'a>(own: Element<'a>, stored: &mut StoredDocument<'a>) -> Result<(), Unreadable> {
-    for element in own.doc().unwrap_or(Doc::EMPTY).checked_elements()? {
-        let (name, element) = element?;
-        match (name, element.kind()) {
-            (EMITTED_AT, Kind::DateTime) => {
-                stored.emitted_at_unix_ms = element.date_time().unwrap_or(i64::MIN);
-            }
-            (VEHICLE, Kind::Int32 | Kind::Int64) => stored.vehicle = element.integer(),
-            (SEQUENCE, Kind::Int32 | Kind::Int64) => stored.sequence = element.integer(),
-            (PAYLOAD_HASH, Kind::Int32 | Kind::Int64) => {
-                stored.payload_hash = element.integer().map(i64::cast_unsigned);
-            }
-            (KAFKA, Kind::Document) => read_coordinates(element, stored)?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn read_coordinates<'a>(
-    kafka: Element<'a>,
-    stored: &mut StoredDocument<'a>,
-) -> Result<(), Unreadable> {
-    for element in kafka.doc().unwrap_or(Doc::EMPTY).checked_elements()? {
-        let (name, element) = element?;
-        match (name, element.kind()) {
-            (TOPIC, Kind::String) => stored.topic = element.text().ok_or(Unreadable::Field)?,
-            (PARTITION, Kind::Int32 | Kind::Int64) => {
-                stored.partition = element.integer().unwrap_or(-1);
-            }
-            (OFFSET, Kind::Int32 | Kind::Int64) => stored.offset = element.integer().unwrap_or(-1),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Appends the value of a field to a payload.
-fn append_value(payload: &mut Vec<u8>, element: Element<'_>) -> Result<(), Unreadable> {
-    match element.kind() {
-        Kind::Int32 | Kind::Int64 => {
-            write_integer(payload, element.integer().ok_or(Unreadable::Field)?);
-        }
-        Kind::Double => {
-            let number = element.double().filter(|number| number.is_finite());
-            write_decimal(payload, number.ok_or(Unreadable::Field)?);
-        }
-        Kind::String => write_json_string(payload, element.text().ok_or(Unreadable::Field)?),
-        Kind::Null => payload.extend_from_slice(b"null"),
-        Kind::Bool | Kind::DateTime | Kind::Decimal128 => append_rare(payload, &element.value())?,
-        _ => return Err(Unreadable::Field),
-    }
-    Ok(())
-}
-
-fn append_rare(payload: &mut Vec<u8>, value: &Value<'_>) -> Result<(), Unreadable> {
-    match value {
-        Value::Bool(true) => payload.extend_from_slice(b"true"),
-        Value::Bool(false) => payload.extend_from_slice(b"false"),
-        Value::DateTime(unix_ms) => {
-            let written = write_date(*unix_ms).ok_or(Unreadable::Field)?;
-            payload.push(b'"');
-            payload.extend_from_slice(&written);
-            payload.push(b'"');
-        }
-        Value::Decimal128(number) if number.to_f64().is_finite() => {
-            write!(payload, "{number}").map_err(|_| Unreadable::Field)?;
-        }
-        _ => return Err(Unreadable::Field),
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -346,6 +157,7 @@ mod tests {
     use super::*;
     use crate::dataset::example_schema;
     use crate::record::payload::PayloadEncoder;
+    use crate::record::stored::DocumentReader;
     use crate::record::{Headers, RunKey, payload_hash};
 
     fn envelope(payload: &[u8]) -> Envelope {
@@ -390,7 +202,7 @@ mod tests {
             let document = document(&payload).unwrap();
             let mut reader = DocumentReader::default();
             let stored = reader.read(&document).unwrap();
-            prop_assert_eq!(stored.payload, payload.as_slice());
+            prop_assert_eq!(stored.content_hash, payload_hash(&payload));
             prop_assert_eq!(stored.id, Some(envelope(&payload).document_id()));
             prop_assert_eq!((stored.topic, stored.partition, stored.offset), ("topic", 2, 9));
             prop_assert_eq!(stored.payload_hash, Some(payload_hash(&payload)));

@@ -18,15 +18,13 @@ mod names;
 mod no_identity;
 mod payload;
 mod payload_identity;
+mod stored;
 mod syntax;
 mod typed;
 mod untyped;
 
 pub use comparison::{Difference, first_difference};
-pub use document::{
-    DocumentReader, Origin, StoredDocument, Unreadable, write_anonymous_document, write_document,
-    write_document_with,
-};
+pub use document::{Origin, write_anonymous_document, write_document, write_document_with};
 pub use envelope::{Emission, Envelope, EnvelopeError, MAX_RUN_ID, is_run_id};
 pub use exact::exact_document;
 pub use fields::{Fields, write_nullable};
@@ -38,6 +36,7 @@ pub use payload::{EncodeError, PayloadEncoder, write_json_string};
 pub use payload_identity::{
     FoundIdentity, IDENTITY_FIELDS, PayloadIdentity, find_identity, identity_columns,
 };
+pub use stored::{DocumentReader, StoredDocument, Unreadable};
 pub use syntax::explain_syntax;
 pub use typed::{DecodeError, PayloadDecoder};
 pub use untyped::UntypedDecoder;

@@ -312,8 +312,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::document::DocumentReader;
     use crate::record::payload::PayloadEncoder;
+    use crate::record::stored::DocumentReader;
 
     fn schema(kind: ColumnType) -> Schema {
         Schema {
@@ -334,8 +334,8 @@ mod tests {
         decoded.map_err(|error| error.reason)?;
         writer.finish();
         let mut reader = DocumentReader::with_label(Some("a".to_owned()));
-        let stored = reader.read(&document).unwrap();
-        Ok(String::from_utf8(stored.payload.to_vec()).unwrap())
+        reader.read(&document).unwrap();
+        Ok(String::from_utf8(reader.payload().to_vec()).unwrap())
     }
 
     /// Encodes a cell, decodes the payload and rebuilds it.

@@ -69,7 +69,7 @@ impl<'a> Accounting<'a> {
         };
         match self.faults.fault_for(id.vehicle(), id.sequence()) {
             Some(DataKind::NaStorm) => {
-                let hash = payload_hash(stored.payload);
+                let hash = stored.content_hash;
                 self.stored_storms += u64::from(self.known_storms.contains(&hash));
             }
             Some(DataKind::MissingBatch) => self.leaked += 1,

@@ -36,7 +36,13 @@ impl<'a> Doc<'a> {
     }
 }
 
-impl CheckedElements<'_> {
+impl<'a> CheckedElements<'a> {
+    /// Returns the bytes of the elements that were not read yet.
+    #[inline]
+    pub fn unread(&self) -> &'a [u8] {
+        self.rest
+    }
+
     #[cold]
     fn reject(&mut self) -> Invalid {
         let at = self.end.saturating_sub(self.rest.len());
