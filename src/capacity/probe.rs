@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Least margin of a trial that missed a goal.
 pub const LEAST_MISS: f64 = 0.1;
 
+/// Share of the limit below which the median must stay in a trial that missed it by a pause alone.
+const PAUSE_MEDIAN: f64 = 0.25;
+
 /// Why a trial was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -117,6 +120,18 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// Returns whether the p99 missed its limit while most records were far below it and the backlog
+    /// did not grow: something paused, such as the disk, and it may not be the load.
+    pub fn paused(&self) -> bool {
+        let (Some(p50), Some(p99)) = (self.end_to_end_p50_us, self.end_to_end_p99_us) else {
+            return false;
+        };
+        let limit = p99 as f64 / self.margin.exp();
+        self.missed == Some(Goal::EndToEndP99)
+            && !self.stopped_early
+            && (p50 as f64) < PAUSE_MEDIAN * limit
+    }
+
     /// Returns whether the load held every goal for the whole trial.
     pub fn held(&self) -> bool {
         self.counted && self.missed.is_none() && !self.stopped_early && self.margin <= 0.0

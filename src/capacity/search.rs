@@ -5,8 +5,10 @@
 //! ```
 //!
 //! Trials are noisy, so a load is judged by a curve through all margins, and the load in question is
-//! tried twice. What is published has been confirmed by a long trial.
+//! tried twice. A trial that missed its limit by a pause alone is repeated, and the better one counts:
+//! pauses of the machine only make a trial worse. What is published has been confirmed by a long trial.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::capacity::bootstrap;
@@ -36,14 +38,17 @@ const LOWER_SHARE: f64 = 0.9;
 /// Margin above which a load that was not confirmed is far too large: twice the limit.
 const FAR_MARGIN: f64 = std::f64::consts::LN_2;
 
-/// Confirmations of the load to publish.
+/// Loads that are confirmed, one after the other, as the one to publish.
 const MOST_CONFIRMATIONS: usize = 3;
 
-/// Confirmations of the limit.
+/// Loads that are confirmed as the limit.
 const MOST_LIMITS: usize = 2;
 
 /// Assumed time of a trial beyond its load, until one was made.
 const FIRST_OVERHEAD: Duration = Duration::from_secs(2);
+
+/// Trials of one load and purpose that miss the limit by a pause before the load counts as too high.
+const MOST_PAUSED: usize = 3;
 
 /// Trials after which a search ends, however long its budget is.
 const MOST_PROBES: usize = 200;
@@ -148,7 +153,12 @@ impl Search {
     }
 
     fn samples(&self) -> Vec<Sample> {
-        let tried = self.tried().map(|probe| Sample {
+        let outdone = |probe: &&Probe| {
+            let better = |it: &Probe| it.vehicles >= probe.vehicles && it.held();
+            probe.paused() && self.tried().any(better)
+        };
+        let tried = self.tried().filter(|it| !outdone(it));
+        let tried = tried.map(|probe| Sample {
             load: probe.vehicles,
             margin: judged(probe),
             weight: probe.planned_s.max(0.1),
@@ -211,6 +221,10 @@ impl Search {
                 Purpose::Ceiling,
             ));
         }
+        if let Some(paused) = self.to_repeat() {
+            let measured = Duration::from_secs_f64(paused.planned_s);
+            return Ok(trial(paused.vehicles.into(), measured, paused.purpose));
+        }
         let bracket = |vehicles: f64| Ok(trial(vehicles, plan.short(), Purpose::Bracket));
         let curve = self.curve();
         match (curve.feasible(), curve.infeasible()) {
@@ -234,6 +248,15 @@ impl Search {
                 Err(Ended::Precision)
             }
         }
+    }
+
+    /// Returns the last trial if it missed its limit by a pause alone, unless its load was tried often
+    /// for the same purpose.
+    fn to_repeat(&self) -> Option<&Probe> {
+        let last = self.probes.last().filter(|probe| probe.paused())?;
+        let alike = self.of_purpose(last.purpose);
+        let alike = alike.filter(|probe| probe.vehicles == last.vehicles);
+        (alike.count() < MOST_PAUSED).then_some(last)
     }
 
     fn is_precise(&self, low: u32, high: u32) -> bool {
@@ -295,7 +318,11 @@ impl Search {
                 let published = last.vehicles;
                 self.confirm_limit(limit, published, rest)
             }
-            tried if tried.len() >= MOST_CONFIRMATIONS => Step::End,
+            [.., last] if self.to_repeat().is_some() => {
+                let load = f64::from(last.vehicles);
+                Self::long_trial(load, self.longest(rest, 1), Purpose::Confirm)
+            }
+            tried if loads(tried) >= MOST_CONFIRMATIONS => Step::End,
             [.., last] => {
                 let share = if last.margin > FAR_MARGIN {
                     PUBLISHED_SHARE
@@ -314,7 +341,9 @@ impl Search {
         let tried: Vec<&Probe> = self.of_purpose(Purpose::ConfirmLimit).collect();
         let next = match tried.as_slice() {
             [] => f64::from(limit),
-            [.., last] if last.held() || tried.len() >= MOST_LIMITS => return Step::End,
+            [.., last] if last.held() => return Step::End,
+            [.., last] if self.to_repeat().is_some() => f64::from(last.vehicles),
+            tried if loads(tried) >= MOST_LIMITS => return Step::End,
             [.., last] => f64::from(last.vehicles) * (1.0 - self.plan.precision),
         };
         let step = Self::long_trial(next, self.longest(rest, 1), Purpose::ConfirmLimit);
@@ -344,6 +373,12 @@ impl Search {
             (measured >= least).then_some(measured)
         })
     }
+}
+
+/// Returns how many loads were tried.
+fn loads(probes: &[&Probe]) -> usize {
+    let loads: BTreeSet<u32> = probes.iter().map(|probe| probe.vehicles).collect();
+    loads.len()
 }
 
 /// Returns a margin for the curve: above 0 for every trial that did not hold.

@@ -88,8 +88,20 @@ pub(super) fn sentences(answer: &Answer) -> Vec<String> {
         ));
         lines.extend(binding.advice.clone());
     }
+    lines.extend(pauses(answer));
     lines.push(ended(answer));
     lines
+}
+
+fn pauses(answer: &Answer) -> Option<String> {
+    let paused = answer.trials.iter().filter(|probe| probe.paused()).count();
+    let trials = quantity::plural(paused as u64, "trial");
+    (paused > 0).then(|| {
+        format!(
+            "{trials} missed the limit by a pause, with a median far below it; such a load is tried \
+             again"
+        )
+    })
 }
 
 fn confirmed(answer: &Answer) -> Option<String> {
