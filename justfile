@@ -75,6 +75,11 @@ test-denied:
     cargo build --release --locked
     tests/peers/denied.sh target/release/convoy
 
+# Run MongoDB's Kafka connectors on `convoy up`, and kill the sink (needs Java, Maven, confluent-kafka, psutil, pymongo; minutes).
+test-connectors:
+    cargo build --release --locked
+    python3 tests/peers/connectors.py target/release/convoy
+
 # Run against FerretDB (needs Go and its module proxy).
 test-ferretdb:
     cargo build --release --locked

@@ -86,11 +86,11 @@ def start_kafka(path, directory):
     return subprocess.Popen(command, stdout=log, stderr=log), f"127.0.0.1:{broker}"
 
 
-def start_convoy(executable, directory, data=None):
+def start_convoy(executable, directory, data=None, options=()):
     """Starts `convoy up`; returns process, address of the broker and URI of the store."""
     os.makedirs(directory, exist_ok=True)
     command = [executable, "up", "--anonymous", "--data-dir", data or f"{directory}/convoy"]
-    command += ["--broker-port", "0", "--registry-port", "0", "--store-port", "0"]
+    command += ["--broker-port", "0", "--registry-port", "0", "--store-port", "0", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=directory)
     variables = {}
     for line in process.stdout:
