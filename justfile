@@ -163,7 +163,7 @@ bench-sinks *arguments:
     cargo build --release --locked
     python3 benches/against/sinks.py target/release/convoy "$@"
 
-# Compare with Kafka, FerretDB and other consumers in one run: `just bench-beside --ferretdb PROGRAM` (as above; tens of minutes).
+# Compare with Kafka, FerretDB and other consumers in one run: `just bench-beside --ferretdb PROGRAM` (as above; eight minutes).
 bench-beside *arguments:
     cargo build --release --locked
     python3 benches/against/beside.py target/release/convoy "$@"

@@ -8,7 +8,7 @@
   pymongo) and one in C (librdkafka and libmongoc).
 
 All servers are up at once, and each is measured while the others are idle: the ratio of a round is what
-counts, not the figures. Needs Java, Maven, pymongo, confluent-kafka and psutil; for rdkafka_performance
+counts, not the figures. Rounds that do not fit into `--minutes` are left out. Needs Java, Maven, pymongo, confluent-kafka and psutil; for rdkafka_performance
 and the consumer in C a C compiler, pkg-config, librdkafka-dev and libmongoc-dev.
 """
 
@@ -22,8 +22,8 @@ import time
 import uuid
 
 from common import (
-    CONNECT, DEADLINE_SECONDS, HERE, JAVA_DRIVER, TARGET, alternate, create_topic, jars, java, median, ranged,
-    ratios, shown, start_convoy, start_ferretdb, start_kafka, stop, table,
+    CONNECT, DEADLINE_SECONDS, HERE, JAVA_DRIVER, TARGET, Budget, alternate, create_topic, end_on_signals, jars,
+    java, median, ranged, ratios, shown, start_convoy, start_ferretdb, start_kafka, stop, table,
 )
 from drain import drain, fill
 from ferretdb import connect, rows
@@ -144,11 +144,12 @@ def arguments():
     parser.add_argument("convoy")
     parser.add_argument("--ferretdb", help="executable of FerretDB 1.24")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--records", type=int, default=100_000, help="of 2,300 bytes, through each broker")
-    parser.add_argument("--documents", type=int, default=10_000, help="of 172 fields, into each store")
+    parser.add_argument("--minutes", type=float, default=8, help="time for all of it")
+    parser.add_argument("--records", type=int, default=60_000, help="of 2,300 bytes, through each broker")
+    parser.add_argument("--documents", type=int, default=5_000, help="of 172 fields, into each store")
     parser.add_argument("--searches", type=int, default=100)
-    parser.add_argument("--sink-records", type=int, default=40_000)
-    parser.add_argument("--sinks", default="convoy,connect,connect-tuned,python,native")
+    parser.add_argument("--sink-records", type=int, default=30_000)
+    parser.add_argument("--sinks", default="convoy,connect,python,native")
     given = parser.parse_args()
     given.convoy = os.path.abspath(given.convoy)
     given.sinks = [name for name in given.sinks.split(",") if name]
@@ -159,8 +160,9 @@ def arguments():
 
 
 def main():
-    began = time.monotonic()
+    end_on_signals()
     given = arguments()
+    budget = Budget(given.minutes)
     path, driver = jars("connect", CONNECT), jars("java-driver", JAVA_DRIVER)
     by_broker, by_store, by_sink = {}, {}, {}
     running = []
@@ -176,7 +178,7 @@ def main():
                 running.append(ferretdb)
             topic = create_topic(path, address, partitions=4)
             fill(given.convoy, address, topic, given.sink_records)
-            for number in range(given.rounds):
+            for number in budget.rounds("all", given.rounds, 1):
                 print(f"round {number + 1}", flush=True)
                 brokers(given, path, {"convoy": address, "Kafka": kafka_address}, number, by_broker)
                 if given.ferretdb:
@@ -197,7 +199,7 @@ def main():
             rate, cpu = (shown(median(by_sink[column][name])) for column in columns)
             lines.append([NAMES[name], rate, against, cpu])
         table(["one topic", columns[0], "convoy ÷ this (range)", columns[1]], lines)
-    print(f"{(time.monotonic() - began) / 60:.1f} minutes", flush=True)
+    print(budget.told(), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the comparisons share: jars from Maven Central, servers to start, and rounds that alternate."""
 
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -139,6 +140,55 @@ def create_topic(path, address, partitions=1, prefix="bench"):
             return topic
         if time.monotonic() > deadline:
             sys.exit(f"{address}: {created.stderr}")
+
+
+class Budget:
+    """Time for a comparison: it ends with fewer rounds rather than later."""
+
+    def __init__(self, minutes):
+        self.began = time.monotonic()
+        self.seconds = minutes * 60
+
+    def used(self):
+        """Returns the share that is used."""
+        return (time.monotonic() - self.began) / self.seconds
+
+    def rounds(self, what, count, share):
+        """Yields numbers of rounds: at least one, and no more than end within a share of the time."""
+        longest = 0
+        for number in range(count):
+            if number > 0 and self.used() + longest > share:
+                print(f"{what}: {number} of {count} rounds fit into {self.seconds / 60:g} minutes (`--minutes`)", flush=True)
+                return
+            before = self.used()
+            yield number
+            longest = max(longest, self.used() - before)
+
+    def told(self):
+        return f"{(time.monotonic() - self.began) / 60:.1f} minutes"
+
+
+def end_on_signals():
+    """Makes SIGTERM and SIGHUP end this program as Ctrl-C does: what it has started ends before it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit("interrupted"))
+
+
+def finish(command, seconds, **options):
+    """Runs a command and returns it as `subprocess.run` does. One that runs for too long, or still runs
+    when this program ends, gets SIGTERM first, so that it can end what it has started."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, **options) as process:
+        try:
+            out, errors = process.communicate(timeout=seconds)
+        except BaseException:
+            process.terminate()
+            try:
+                process.communicate(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, errors)
 
 
 def alternate(sides, number):

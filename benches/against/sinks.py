@@ -10,7 +10,8 @@ sink connector (default, tuned, idempotent), a consumer in Python and one in C, 
   by a count of its own with pymongo.
 
 Rounds alternate: every other one begins with the last program. Three take about ten minutes on two
-quiet cores. The tables at the end are Markdown, with the median and the range of the rounds.
+quiet cores; what does not fit into `--minutes` is left out. The kills are made at the same time: they
+count documents, and measure no speed. The tables at the end are Markdown, with the median and the range of the rounds.
 
 Needs Java, Maven, confluent-kafka, pymongo and psutil; for the consumer in C pkg-config, librdkafka-dev
 and libmongoc-dev.
@@ -20,14 +21,14 @@ import argparse
 import json
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from common import (
-    CONNECT, HERE, alternate, create_topic, jars, ranged, ratios, shown, start_convoy, stop, table,
+    CONNECT, HERE, Budget, alternate, create_topic, end_on_signals, finish, jars, ranged, ratios, shown,
+    start_convoy, stop, table,
 )
 from drain import drain, fill
 from pymongo import MongoClient
@@ -36,6 +37,9 @@ from sink import NAMES, build_native
 # A load is steady if 99 of 100 readings were handed to the producer's client this soon.
 HELD_BACK_MS = 20
 TRIES = 3
+# The shares of the time after which no further round begins.
+FULL_SHARE = 0.4
+STEADY_SHARE = 0.85
 LATE = "producer late by, p99"
 
 
@@ -45,12 +49,14 @@ def arguments():
     parser.add_argument("--sinks", default=",".join(NAMES), help="names, separated by commas")
     parser.add_argument("--parts", default="full,steady,kill", help="what to measure")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=12, help="time for all of it")
     parser.add_argument("--records", type=int, default=40_000, help="records of the full topic")
     parser.add_argument("--rate", type=int, default=100, help="records per second of the steady load")
     parser.add_argument("--kill-sinks", default="convoy,connect,connect-once,python", help="those to kill")
     given = parser.parse_args()
     given.convoy = os.path.abspath(given.convoy)
     given.sinks = given.sinks.split(",")
+    given.budget = Budget(given.minutes)
     given.kill_sinks = [name for name in given.kill_sinks.split(",") if name in given.sinks]
     given.parts = given.parts.split(",")
     unknown = set(given.sinks) - set(NAMES)
@@ -67,7 +73,7 @@ def simulate(given, name, directory, options):
     command += ["--consumer-command", f"exec {shlex.join(sink)}", "--vehicles", "100", "--partitions", "4"]
     command += ["--total-rate", str(given.rate), "--data-dir", f"{data}/servers", "--output", f"{data}/runs"]
     command += ["--start-timeout", "180s", "--format", "json", "--quiet", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, cwd=data)
+    done = finish(command, 300, cwd=data)
     try:
         return json.loads(done.stdout), data
     except ValueError:
@@ -83,7 +89,7 @@ def steady(given, name, directory):
         latency, delay = stages["end_to_end_latency"], stages["publish_delay"]
         late = delay["p99_us"] / 1_000
         one = {"p50": latency["p50_us"] / 1_000, "p99": latency["p99_us"] / 1_000, LATE: late}
-        if late <= HELD_BACK_MS:
+        if late <= HELD_BACK_MS or given.budget.used() > STEADY_SHARE:
             break
         print(f"{NAMES[name]}: try {number + 1}: the machine kept the producer waiting: {json.dumps(one)}", flush=True)
     return one
@@ -110,7 +116,7 @@ def kill(given, name, directory):
     }
 
 
-def full(given, rounds, directory):
+def full(given, directory):
     """Prints how the programs empty a full topic."""
     path = jars("connect", CONNECT)
     process, address, uri = start_convoy(given.convoy, directory)
@@ -118,7 +124,7 @@ def full(given, rounds, directory):
         topic = create_topic(path, address, partitions=4)
         fill(given.convoy, address, topic, given.records)
         measured = []
-        for number in range(rounds):
+        for number in given.budget.rounds("full topic", given.rounds, FULL_SHARE):
             one = {}
             for name in alternate(given.sinks, number):
                 one[name] = drain(name, given.convoy, (address, uri), topic, given.records, directory)
@@ -137,22 +143,16 @@ def full(given, rounds, directory):
     table(["full topic", "records/s", "convoy ÷ this", "µs of CPU per record", "s to the first"], rows)
 
 
-def by_rounds(given, sinks, rounds, directory, what, measure):
-    """Prints a measurement of each program, one after the other in every round; returns the rounds."""
-    measured = []
-    for number in range(rounds):
-        one = {}
-        for name in alternate(sinks, number):
-            one[name] = measure(given, name, directory)
-            print(f"{what}, round {number + 1}, {NAMES[name]}: {json.dumps(one[name])}", flush=True)
-        measured.append(one)
-    return measured
-
-
 def latencies(given, directory):
     """Prints the latencies of a steady load."""
     what = f"{given.rate} records/s"
-    rounds = by_rounds(given, given.sinks, given.rounds, directory, what, steady)
+    rounds = []
+    for number in given.budget.rounds(what, given.rounds, STEADY_SHARE):
+        one = {}
+        for name in alternate(given.sinks, number):
+            one[name] = steady(given, name, directory)
+            print(f"{what}, round {number + 1}, {NAMES[name]}: {json.dumps(one[name])}", flush=True)
+        rounds.append(one)
     fair = [{name: it for name, it in one.items() if it[LATE] <= HELD_BACK_MS} for one in rounds]
     p50s = [{name: it["p50"] for name, it in one.items()} for one in fair]
     rows = []
@@ -169,13 +169,14 @@ def latencies(given, directory):
 def losses(given, directory):
     """Prints what a `kill -9` leaves."""
     what = f"`kill -9` at {given.rate} records/s"
-    (measured,) = by_rounds(given, given.kill_sinks, 1, directory, what, kill)
-    rows = [[NAMES[name], *(shown(value) for value in one.values())] for name, one in measured.items()]
+    with ThreadPoolExecutor(max_workers=max(1, len(given.kill_sinks))) as pool:
+        measured = pool.map(lambda name: kill(given, name, directory), given.kill_sinks)
+        rows = [[NAMES[name], *(shown(it) for it in one.values())] for name, one in zip(given.kill_sinks, measured)]
     table([what, "missing", "doubled", "missing, counted", "doubled, counted"], rows)
 
 
 def main():
-    began = time.monotonic()
+    end_on_signals()
     given = arguments()
     if "native" in given.sinks and not build_native():
         given.sinks.remove("native")
@@ -184,12 +185,12 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         if "full" in given.parts:
             Path(directory, "full").mkdir()
-            full(given, given.rounds, f"{directory}/full")
+            full(given, f"{directory}/full")
         if "steady" in given.parts:
             latencies(given, directory)
         if "kill" in given.parts:
             losses(given, directory)
-    print(f"{(time.monotonic() - began) / 60:.1f} minutes", flush=True)
+    print(given.budget.told(), flush=True)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ pub mod wire;
 pub use client::Connector;
 pub use error::{Error, request_hint as hint};
 pub use group::{
-    Committed, Coordinator, GroupMember, Joined, LOWEST_SESSION_TIMEOUT, MemberDescription,
-    MemberSettings, Offsets, Partitions,
+    Committed, Coordinator, GroupDescription, GroupMember, Joined, LOWEST_SESSION_TIMEOUT,
+    MemberDescription, MemberSettings, Offsets, Partitions,
 };
 pub use producer::{BATCH_BYTES, Batch, HeaderRef, NewRecord, ProduceOutcome, Producer, Value};
 pub use reader::{

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::host::interrupt;
 use crate::host::last_line::last_line;
 use crate::measure::RunClock;
+use crate::pipeline::{ConsumerProcess, ProcessState};
 use crate::platform::group_is_running;
 use crate::report::{ConsumerExit, ExitCause};
 use crate::terminal::Terminal;
@@ -57,6 +58,8 @@ pub struct History {
     pub starts: u64,
     /// How it ended, each time.
     pub exits: Vec<ConsumerExit>,
+    /// Whether a fault has stopped it for a while.
+    paused: bool,
     /// Why it is about to end, if convoy ends it.
     ending: Option<ExitCause>,
 }
@@ -128,7 +131,9 @@ impl ConsumerCommand {
             }
         };
         signal(Signal::STOP);
+        lock(&self.history).paused = true;
         pausing.await;
+        lock(&self.history).paused = false;
         signal(Signal::CONT);
     }
 
@@ -217,6 +222,17 @@ impl ConsumerCommand {
             group,
             ended,
         })
+    }
+}
+
+impl ConsumerProcess for ConsumerCommand {
+    fn state(&self) -> ProcessState {
+        let history = lock(&self.history);
+        ProcessState {
+            starts: history.starts,
+            running: history.starts > history.exits.len() as u64,
+            paused: history.paused,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use convoy_kafka_server::KafkaServer;
 use convoy_registry_server::RegistryServer;
 use convoy_server_kit::SecretUri;
 
@@ -114,19 +115,23 @@ impl Servers {
         self.store.uri()
     }
 
-    /// Returns how many records of a topic a group has not committed; `None` if it committed nothing,
-    /// or if the broker is not embedded.
-    pub fn uncommitted(&self, group: &str, topic: &str) -> Option<u64> {
+    /// Returns how many records of the topics the consumer's group has not committed: the group with
+    /// this name, or the only other one that has committed offsets of each topic. `None` if there is
+    /// none or more than one, or if the broker is not embedded.
+    pub fn uncommitted(&self, group: &str, topics: &[String]) -> Option<u64> {
         let Broker::Embedded(broker) = &self.broker else {
             return None;
         };
-        let partitions = broker.progress(group, topic).ok()?.partitions;
-        let known = partitions.iter().any(|it| it.committed.is_some());
-        let left = partitions.iter().map(|it| {
-            let next = it.committed.unwrap_or(it.start);
-            it.end.saturating_sub(next).max(0).unsigned_abs()
-        });
-        known.then(|| left.sum())
+        let of = |group: &str| {
+            let each = topics.iter().map(|topic| uncommitted(broker, group, topic));
+            each.sum::<Option<u64>>()
+        };
+        of(group).or_else(|| {
+            let others = broker.snapshot().groups;
+            let mut others = others.iter().filter_map(|other| of(&other.name));
+            let only = others.next()?;
+            others.next().is_none().then_some(only)
+        })
     }
 
     /// Returns the URL of the embedded registry, if there is one.
@@ -233,4 +238,15 @@ fn log_if(removed: bool, stopped: Result<(), Error>) -> Result<(), Error> {
         }
         stopped => stopped,
     }
+}
+
+/// Returns how many records of a topic a group has not committed; `None` if it committed nothing.
+fn uncommitted(broker: &KafkaServer, group: &str, topic: &str) -> Option<u64> {
+    let partitions = broker.progress(group, topic).ok()?.partitions;
+    let known = partitions.iter().any(|it| it.committed.is_some());
+    let left = partitions.iter().map(|it| {
+        let next = it.committed.unwrap_or(it.start);
+        it.end.saturating_sub(next).max(0).unsigned_abs()
+    });
+    known.then(|| left.sum())
 }

@@ -40,7 +40,10 @@ pub use self::context::Context;
 pub use self::dead_letter::TOPIC_SUFFIX as DEAD_LETTER_TOPIC_SUFFIX;
 pub use self::emit::{NullSink, Sink, StopFlag, Workload, emit};
 pub use self::error::Error;
-pub use self::external::{Arrivals, Collected, ExternalRun, ExternalSettings, Loaded, Settled};
+pub use self::external::{
+    Arrivals, Collected, ConsumerProcess, ExternalRun, ExternalSettings, Loaded, ProcessState,
+    Settled, group_name,
+};
 pub use self::group::{
     Consumed, ConsumerSettings, Ending, Length, Ownership, Participation, PartitionLag,
     SessionOutcome, Start, Timing, consume,

@@ -26,6 +26,9 @@ use crate::record::payload_identity::same_letters;
 /// Length of the text of a value in a message.
 const SHOWN: usize = 60;
 
+/// The last integer before the first one that a double does not hold: 2^53.
+const EXACT_IN_DOUBLES: f64 = 9_007_199_254_740_992.0;
+
 /// A column whose value in a document is not that of the reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
@@ -170,17 +173,24 @@ fn same_number(expected: &str, found: &Value<'_>) -> bool {
     match found {
         Value::Int32(found) => same_integer(whole(), number(), i64::from(*found)),
         Value::Int64(found) => same_integer(whole(), number(), *found),
+        // Beyond it a double may have rounded an integer.
+        Value::Double(found) if found.abs() >= EXACT_IN_DOUBLES && whole().is_some() => {
+            same_digits(expected, &format!("{found:.0}"))
+        }
         Value::Double(found) => number() == Some(*found),
-        Value::Decimal128(found) => {
-            let found = found.to_string();
-            found == expected || number().is_some_and(|number| found.parse() == Ok(number))
-        }
-        Value::String(text) => {
-            let text = text.trim();
-            text == expected || number().is_some_and(|number| text.parse() == Ok(number))
-        }
+        Value::Decimal128(found) => same_digits(expected, &found.to_string()),
+        Value::String(text) => same_digits(expected, text.trim()),
         _ => false,
     }
+}
+
+/// Compares the texts of numbers: integers exactly, others as doubles.
+fn same_digits(expected: &str, found: &str) -> bool {
+    if let (Ok(expected), Ok(found)) = (expected.parse::<i128>(), found.parse::<i128>()) {
+        return expected == found;
+    }
+    let number = expected.parse::<f64>();
+    found == expected || number.is_ok_and(|number| found.parse() == Ok(number))
 }
 
 /// Compares integers exactly; a decimal such as `3.0` may have become an integer.
@@ -201,6 +211,10 @@ fn text_of(value: &Value<'_>) -> String {
         Value::Bool(value) => value.to_string(),
         Value::Null => "null".to_owned(),
         Value::String(text) => shown(&serde_json::Value::from(text.as_ref()).to_string()),
+        Value::DateTime(unix_ms) => match DateTime::from_timestamp_millis(*unix_ms) {
+            Some(date) => format!("date {}", date.format("%Y-%m-%dT%H:%M:%S%.3fZ")),
+            None => format!("date {unix_ms} ms from 1970"),
+        },
         other => format!("of type {}", other.kind().alias()),
     }
 }
@@ -256,6 +270,8 @@ mod tests {
             ("3.0", text("3")),
             ("-0.0", Value::Double(0.0)),
             ("9007199254740993", Value::Int64(9_007_199_254_740_993)),
+            ("9007199254740993", text("9007199254740993")),
+            ("9007199254740992", Value::Double(9_007_199_254_740_992.0)),
             ("1e300", Value::Double(1e300)),
             ("null", Value::Null),
             ("null", text("null")),
@@ -282,6 +298,10 @@ mod tests {
     #[test]
     fn other_values_differ() {
         let text = |text: &'static str| Value::String(text.into());
+        let decimal = |text: &str| {
+            let number: bson::Decimal128 = text.parse().unwrap();
+            Value::Decimal128(Decimal128::from_bytes(number.bytes()))
+        };
         let other = [
             ("12", Value::Int32(13)),
             ("12", Value::Double(12.5)),
@@ -290,6 +310,10 @@ mod tests {
             ("12", Value::Null),
             ("12", Value::Bool(true)),
             ("9007199254740993", Value::Int64(9_007_199_254_740_992)),
+            ("9007199254740993", Value::Double(9_007_199_254_740_992.0)),
+            ("9007199254740993", text("9007199254740992")),
+            ("9007199254740993", decimal("9007199254740992")),
+            ("12", Value::Double(f64::NAN)),
             ("2.5", Value::Int32(2)),
             ("null", Value::Int32(0)),
             ("null", text("")),

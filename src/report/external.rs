@@ -37,8 +37,8 @@ pub struct External {
     pub order_judged: bool,
     /// Records that the topic has more than once, because the producer resent them; `None` if unknown.
     pub appended_again: Option<u64>,
-    /// Records that the group in `CONVOY_GROUP` had not committed in the end; `None` if it committed
-    /// nothing, or if the broker is not embedded.
+    /// Records that the consumer's group had not committed in the end: the one in `CONVOY_GROUP`, or the
+    /// only other one that committed. `None` if there was none, or if the broker is not embedded.
     #[serde(default)]
     pub uncommitted: Option<u64>,
     /// The first readings without a document.

@@ -12,8 +12,8 @@ use crate::host::consumer_watch::{ConsumerWatch, FirstFetch};
 use crate::host::published::{self, ReadyFile, env_line};
 use crate::host::servers::Servers;
 use crate::pipeline::{
-    self, Arrivals, Context, ExternalRun, ExternalSettings, Interrupt, Observer, Outcome, Roles,
-    Settled, SimulationSettings,
+    self, Arrivals, ConsumerProcess, Context, ExternalRun, ExternalSettings, Interrupt, Observer,
+    Outcome, Roles, Settled, SimulationSettings,
 };
 use crate::report::{BackendKind, External};
 use crate::settings::{BrokerChoice, SimulateSettings};
@@ -122,6 +122,10 @@ impl<'a> Consumer<'a> {
             emission: simulation.emission,
             storage: simulation.storage,
             settle: self.settings.consumer.settle,
+            process: self
+                .command
+                .clone()
+                .map(|it| it as Arc<dyn ConsumerProcess>),
         };
         let embedded = self.store == BackendKind::Embedded;
         let arrivals = embedded.then(|| Arc::clone(&self.watch.arrivals));
@@ -206,12 +210,8 @@ impl<'a> Consumer<'a> {
 
     /// Returns how many records the consumer's group has not committed.
     fn uncommitted(&self, servers: &Servers) -> Option<u64> {
-        let group = group(self.context);
-        let topics = &self.context.settings.topics;
-        let uncommitted = topics
-            .iter()
-            .map(|topic| servers.uncommitted(&group, topic));
-        uncommitted.sum()
+        let group = pipeline::group_name(&self.context.settings.run_id);
+        servers.uncommitted(&group, &self.context.settings.topics)
     }
 
     /// Returns the report's section.
@@ -306,17 +306,12 @@ fn variables(
     all.push(("CONVOY_TOPIC", context.settings.topics.join(",")));
     all.push(("CONVOY_DATABASE", settings.writer.database.clone()));
     all.push(("CONVOY_COLLECTION", settings.writer.collection.clone()));
-    all.push(("CONVOY_GROUP", group(context)));
+    all.push(("CONVOY_GROUP", pipeline::group_name(run)));
     all.push(("CONVOY_RUN_ID", run.clone()));
     let secret = all.into_iter();
     secret
         .map(|(name, value)| (name, Secret::new(value)))
         .collect()
-}
-
-/// Returns the name of a group that no other run has.
-fn group(context: &Context) -> String {
-    format!("convoy-{}", context.settings.run_id)
 }
 
 /// Returns the URL of the registry, and its user and password.

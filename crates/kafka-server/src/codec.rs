@@ -56,11 +56,14 @@ pub fn compress(codec: i16, records: &[u8], out: &mut Vec<u8>) -> io::Result<()>
             encoder.write_all(records)?;
             encoder.finish()?;
         }
+        #[cfg(feature = "zstd")]
         ZSTD => {
             let mut encoder = zstd::Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL)?;
             encoder.write_all(records)?;
             encoder.finish()?;
         }
+        #[cfg(not(feature = "zstd"))]
+        ZSTD => return Err(without_zstd()),
         _ => return Err(io::ErrorKind::Unsupported.into()),
     }
     Ok(())
@@ -91,9 +94,19 @@ fn decoder(codec: i16, compressed: &[u8], limit: u64) -> io::Result<Box<dyn Read
         GZIP => Box::new(flate2::bufread::MultiGzDecoder::new(compressed)),
         SNAPPY => Box::new(Cursor::new(decompress_snappy(compressed, limit)?)),
         LZ4 => Box::new(FrameDecoder::new(compressed)),
+        #[cfg(feature = "zstd")]
         ZSTD => Box::new(zstd::stream::read::Decoder::with_buffer(compressed)?),
+        #[cfg(not(feature = "zstd"))]
+        ZSTD => return Err(without_zstd()),
         _ => return Err(io::ErrorKind::Unsupported.into()),
     })
+}
+
+#[cfg(not(feature = "zstd"))]
+fn without_zstd() -> io::Error {
+    let text = "this build has no Zstandard: enable the feature `zstd`, or choose another \
+                `compression.type`";
+    io::Error::new(io::ErrorKind::Unsupported, text)
 }
 
 fn decompress_snappy(compressed: &[u8], limit: u64) -> io::Result<Vec<u8>> {
@@ -158,6 +171,7 @@ pub mod tests {
                 encoder.write_all(bytes).unwrap();
                 encoder.finish().unwrap()
             }
+            #[cfg(feature = "zstd")]
             ZSTD => zstd::encode_all(bytes, 1).unwrap(),
             _ => bytes.to_vec(),
         }

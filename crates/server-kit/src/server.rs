@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +75,12 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
         .map_err(|source| Error::Bind { address, source })
 }
 
+/// A connection that is served.
+type Served = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Serves a connection. Without its type, so that the accept loop is compiled once.
+type Handle = Box<dyn Fn(TcpStream, CancellationToken) -> Served + Send + Sync>;
+
 /// A running server. Dropping it ends its connections without waiting for them.
 #[derive(Debug)]
 pub struct Server {
@@ -94,6 +101,11 @@ impl Server {
         H: Fn(TcpStream, CancellationToken) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
+        let handle = move |stream, stopping| -> Served { Box::pin(handle(stream, stopping)) };
+        Self::start_with(listener, limits, Box::new(handle))
+    }
+
+    fn start_with(listener: TcpListener, limits: Limits, handle: Handle) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let stopping = CancellationToken::new();
         let (alive, tasks) = mpsc::channel(1);
@@ -131,16 +143,13 @@ impl Drop for Server {
     }
 }
 
-async fn accept_loop<H, F>(
+async fn accept_loop(
     listener: TcpListener,
     limits: Limits,
-    handle: H,
+    handle: Handle,
     stopping: CancellationToken,
     alive: mpsc::Sender<Infallible>,
-) where
-    H: Fn(TcpStream, CancellationToken) -> F,
-    F: Future<Output = ()> + Send + 'static,
-{
+) {
     let slots = Arc::new(Semaphore::new(limits.connections));
     loop {
         let accepted = tokio::select! {

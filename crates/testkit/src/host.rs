@@ -4,8 +4,8 @@
 //! that blocks its thread.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -19,6 +19,9 @@ const WORKERS: usize = 2;
 
 /// Time for work that blocks a thread when everything else has ended.
 const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// A future without its type: so the code that runs a task is compiled once, not for each future.
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A runtime; its threads end when it is dropped.
 #[derive(Debug)]
@@ -46,33 +49,66 @@ impl Host {
         }))
     }
 
-    /// Runs a future to its end, although the caller may be dropped.
-    pub fn spawn<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
-        self.handle.spawn(work)
-    }
-
-    /// Runs a future; may be awaited on any runtime.
+    /// Runs a future to its end, although the caller may be dropped; may be awaited on any runtime.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> T {
-        match self.spawn(work).await {
-            Ok(done) => done,
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        }
+        let done = Done::default();
+        ended(self.spawn(done.after(work))).await;
+        done.take()
     }
 
     /// Runs a future and blocks until it ends; may be called on any thread, also one of a runtime.
     pub fn block_on<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
-        let (send, receive) = mpsc::sync_channel(1);
-        let _detached = self.spawn(async move {
-            // The caller waits for it.
-            let _sent = send.send(work.await);
-        });
-        receive.recv().expect("the work does not panic")
+        let done = Done::default();
+        self.block_until_ended(done.after(work));
+        done.take()
+    }
+
+    fn block_until_ended(&self, work: Work) {
+        let (ended, end) = mpsc::sync_channel(0);
+        let _detached = self.spawn(Box::pin(async move {
+            let _until_dropped = ended;
+            work.await;
+        }));
+        // Nothing is sent: the sender is dropped at the end of the work.
+        let _dropped: Result<(), _> = end.recv();
+    }
+
+    fn spawn(&self, work: Work) -> JoinHandle<()> {
+        self.handle.spawn(work)
+    }
+}
+
+async fn ended(task: JoinHandle<()>) {
+    if let Err(panicked) = task.await {
+        std::panic::resume_unwind(panicked.into_panic());
+    }
+}
+
+/// What a future returned.
+#[derive(Debug)]
+struct Done<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Default for Done<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T: Send + 'static> Done<T> {
+    fn after(&self, work: impl Future<Output = T> + Send + 'static) -> Work {
+        let done = Arc::clone(&self.0);
+        Box::pin(async move {
+            let returned = work.await;
+            *done.lock().unwrap_or_else(PoisonError::into_inner) = Some(returned);
+        })
+    }
+
+    fn take(&self) -> T {
+        let mut done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        done.take().expect("the work does not panic")
     }
 }
 

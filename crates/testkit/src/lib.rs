@@ -49,8 +49,10 @@
 //!
 //! # Features
 //!
-//! - `protobuf`: schemas in Protobuf.
+//! - `json-schema` and `protobuf`: schemas that are not Avro.
+//! - `time-zones`: time zones by name in MongoDB's dates.
 //! - `tls`: encrypted connections to the broker, `Kafka::builder().tls()`.
+//! - `zstd`: batches in Zstandard.
 
 pub mod blocking;
 mod error;

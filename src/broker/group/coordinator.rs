@@ -4,12 +4,14 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use convoy_kafka_server::protocol::FieldError;
-use kafka_protocol::messages::FindCoordinatorRequest;
+use kafka_protocol::messages::{FindCoordinatorRequest, ListGroupsRequest};
 use kafka_protocol::protocol::Request;
 
 use crate::broker::client::{CONNECT_DEADLINE, Connector};
 use crate::broker::error::Error;
-use crate::broker::group::requests::{CoordinatorAt, FIND_COORDINATOR, decode_coordinator, text};
+use crate::broker::group::requests::{
+    CoordinatorAt, FIND_COORDINATOR, LIST_GROUPS, decode_coordinator, decode_group_names, text,
+};
 use crate::broker::remedy::{GroupStep, Remedy};
 use crate::broker::wire::{self, Connection, ErrorCode, Response, connect_any, format_address};
 
@@ -34,6 +36,22 @@ impl Connector {
             request_timeout: self.request_timeout(),
             connection: None,
         }
+    }
+
+    /// Requests the names of all groups that a broker coordinates: any broker of the cluster.
+    pub async fn group_names(&self) -> Result<Vec<String>, Error> {
+        let connected = connect_any(self.endpoint(), CONNECT_DEADLINE).await;
+        let mut connection = connected.map_err(|error| self.unreachable(error.into_cause()))?;
+        let request = |_version| ListGroupsRequest::default();
+        let deadline = self.request_timeout();
+        let listed = connection
+            .call(LIST_GROUPS, request, deadline, decode_group_names)
+            .await;
+        let checked = listed.and_then(|(code, names)| {
+            ErrorCode::check(code).map_err(|code| connection.refused(code, None))?;
+            Ok(names)
+        });
+        checked.map_err(|error| Error::of_group("", GroupStep::Describe, error))
     }
 }
 

@@ -29,5 +29,5 @@ mod tests;
 
 pub use coordinator::Coordinator;
 pub use member::{GroupMember, Joined, LOWEST_SESSION_TIMEOUT, MemberSettings};
-pub use offsets::{Committed, MemberDescription, Offsets};
+pub use offsets::{Committed, GroupDescription, MemberDescription, Offsets};
 pub use protocol::Partitions;

@@ -46,6 +46,15 @@ pub struct MemberDescription {
     pub host: String,
 }
 
+/// A group, as its coordinator describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupDescription {
+    /// State in Kafka's words, such as `Stable`; that of a group that does not exist is `Dead`.
+    pub state: String,
+    /// Its members.
+    pub members: Vec<MemberDescription>,
+}
+
 /// Offsets by topic and partition.
 pub type Offsets = BTreeMap<(String, i32), i64>;
 
@@ -161,20 +170,27 @@ impl Coordinator {
 
     /// Requests the members of the group. A group that does not exist has none.
     pub async fn members(&mut self) -> Result<Vec<MemberDescription>, Error> {
+        Ok(self.describe().await?.members)
+    }
+
+    /// Requests the state and the members of the group.
+    pub async fn describe(&mut self) -> Result<GroupDescription, Error> {
         let group = group_id(self.group());
         let request = |_version| DescribeGroupsRequest::default().with_groups(vec![group]);
         let wait = Duration::ZERO;
         let decode = |response: &wire::Response| {
-            let mut groups = decode_groups(response)?;
-            Ok(groups
-                .pop()
-                .map_or((0, Vec::new()), |it| (it.code, it.members)))
+            let described = decode_groups(response)?.pop();
+            let described = described.map(|it| (it.code, (it.state, it.members)));
+            Ok(described.unwrap_or_default())
         };
-        let members = self
+        let (state, members) = self
             .call(GroupStep::Describe, DESCRIBE_GROUPS, wait, request, decode)
             .await?;
         let member = |(client_id, host)| MemberDescription { client_id, host };
-        Ok(members.into_iter().map(member).collect())
+        Ok(GroupDescription {
+            state,
+            members: members.into_iter().map(member).collect(),
+        })
     }
 
     /// Checks the error code of one partition.

@@ -22,6 +22,7 @@ pub const LEAVE_GROUP: RangeInclusive<i16> = 1..=5;
 pub const OFFSET_COMMIT: RangeInclusive<i16> = 2..=9;
 pub const OFFSET_FETCH: RangeInclusive<i16> = 1..=7;
 pub const DESCRIBE_GROUPS: RangeInclusive<i16> = 0..=5;
+pub const LIST_GROUPS: RangeInclusive<i16> = 0..=4;
 
 /// Type of all groups of consumers.
 pub const PROTOCOL_TYPE: &str = "consumer";
@@ -62,6 +63,8 @@ pub struct JoinAnswer {
 #[derive(Debug)]
 pub struct GroupAnswer {
     pub code: i16,
+    /// State in Kafka's words, such as `Stable`.
+    pub state: String,
     /// Client id and host of each member.
     pub members: Vec<(String, String)>,
 }
@@ -240,7 +243,7 @@ pub fn decode_groups(response: &Response) -> Result<Vec<GroupAnswer>, FieldError
     reader.array(|reader| {
         let code = reader.i16()?;
         let _group = reader.string()?;
-        let _state = reader.string()?;
+        let state = reader.string()?.to_owned();
         let _protocol_type = reader.string()?;
         let _protocol = reader.string()?;
         let members = reader.array(|reader| {
@@ -258,8 +261,31 @@ pub fn decode_groups(response: &Response) -> Result<Vec<GroupAnswer>, FieldError
             let _authorized_operations = reader.i32()?;
         }
         reader.tags()?;
-        Ok(GroupAnswer { code, members })
+        Ok(GroupAnswer {
+            code,
+            state,
+            members,
+        })
     })
+}
+
+/// Returns the error code, and the names of the groups.
+pub fn decode_group_names(response: &Response) -> Result<(i16, Vec<String>), FieldError> {
+    let (mut reader, version) = (response.reader(), response.version);
+    if version >= 1 {
+        let _throttle_ms = reader.i32()?;
+    }
+    let code = reader.i16()?;
+    let names = reader.array(|reader| {
+        let name = reader.string()?.to_owned();
+        let _protocol_type = reader.string()?;
+        if version >= 4 {
+            let _state = reader.string()?;
+        }
+        reader.tags()?;
+        Ok(name)
+    })?;
+    Ok((code, names))
 }
 
 /// Reads elements by topic.

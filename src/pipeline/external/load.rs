@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::PartitionReader;
+use crate::broker::{Connector, Offsets, PartitionReader};
 use crate::faults::DataKind;
 use crate::pipeline::audit::Case;
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::external::arrivals::Arrivals;
 use crate::pipeline::external::audit::{Collected, audit, elsewhere, is_ordered};
+use crate::pipeline::external::holding::{ConsumerProcess, Holding};
 use crate::pipeline::external::settling::{Settled, Settling};
 use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::retry;
@@ -32,6 +33,8 @@ pub struct ExternalSettings {
     pub storage: Arc<StorageSettings>,
     /// The consumer is done when no new document has arrived for this long.
     pub settle: Duration,
+    /// The consumer's process, if convoy runs it.
+    pub process: Option<Arc<dyn ConsumerProcess>>,
 }
 
 /// A prepared run: topics exist, and nothing is emitted yet.
@@ -40,6 +43,7 @@ pub struct ExternalRun {
     context: Arc<Context>,
     settings: ExternalSettings,
     producers: Producers,
+    connector: Connector,
     /// A reader of each partition, and where its log ended before the run.
     partitions: Vec<(PartitionReader, i64)>,
     store: Connection,
@@ -93,16 +97,18 @@ impl ExternalRun {
             }
             let storage = &settings.storage;
             let store = open_store(context, storage, &endpoints.store, &roles.consumer).await?;
-            Ok((producers, partitions, store))
+            Ok((producers, connector, partitions, store))
         };
         let prepared = interrupt.requested.run_until_cancelled(Box::pin(preparing));
-        let (producers, partitions, store) = prepared.await.ok_or(Error::Interrupted)??;
+        let (producers, connector, partitions, store) =
+            prepared.await.ok_or(Error::Interrupted)??;
         let documents = store.documents(&settings.storage.collection);
         let existing = tokio::time::timeout(FIRST_COUNT_DEADLINE, documents.count()).await;
         Ok(Self {
             context: Arc::clone(context),
             settings,
             producers,
+            connector,
             partitions,
             store,
             documents,
@@ -117,6 +123,7 @@ impl ExternalRun {
             context,
             settings,
             producers,
+            connector,
             mut partitions,
             store,
             documents,
@@ -138,7 +145,12 @@ impl ExternalRun {
             documents: &documents,
             existing,
         };
-        let settled = settling.wait(arrivals, interrupt).await;
+        let ending = ends(&context, &mut partitions);
+        let ending = interrupt.drain_over.run_until_cancelled(Box::pin(ending));
+        let ends = ending.await.flatten().unwrap_or_default();
+        let process = settings.process.as_deref();
+        let holding = Holding::new(&connector, &context.settings.run_id, ends, process);
+        let settled = settling.wait(arrivals, holding, interrupt).await;
         let counting = appended(&context, &mut partitions);
         let counting = interrupt.drain_over.run_until_cancelled(Box::pin(counting));
         let appended = counting.await.flatten();
@@ -160,6 +172,18 @@ impl ExternalRun {
             finished,
         }
     }
+}
+
+/// Returns the offset after the last record of each partition; `None` if the broker does not respond.
+async fn ends(context: &Context, partitions: &mut [(PartitionReader, i64)]) -> Option<Offsets> {
+    let mut ends = Offsets::new();
+    for (place, (reader, _before)) in context.partitions().zip(partitions) {
+        let timeout = context.settings.timeouts.broker;
+        let (_earliest, end) = retry::offsets(context, reader, timeout).await.ok()?;
+        let topic = context.settings.topics.get(place.topic)?;
+        ends.insert((topic.clone(), place.number), end);
+    }
+    Some(ends)
 }
 
 /// Returns the number of records that were appended since the run began; `None` if the broker does

@@ -9,11 +9,18 @@
 
 mod arrivals;
 mod audit;
+mod holding;
 mod load;
 mod seen;
 mod settling;
 
 pub use arrivals::Arrivals;
 pub use audit::Collected;
+pub use holding::{ConsumerProcess, ProcessState};
 pub use load::{ExternalRun, ExternalSettings, Loaded};
 pub use settling::Settled;
+
+/// Returns the name for the consumer's group, which no other run has.
+pub fn group_name(run_id: &str) -> String {
+    format!("convoy-{run_id}")
+}

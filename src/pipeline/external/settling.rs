@@ -8,10 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::pipeline::context::Context;
 use crate::pipeline::external::arrivals::Arrivals;
+use crate::pipeline::external::holding::{Holding, LONGEST_HOLD};
 use crate::pipeline::external::seen::Seen;
 use crate::pipeline::interrupt::Interrupt;
 use crate::record::find_identity;
 use crate::store::Documents;
+
+/// Interval between two looks at whether the consumer can read at all.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Deadline of a count of the documents that only asks whether the store responds.
+const STORE_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Interval between two counts of the documents in a store that is not embedded.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -25,7 +32,7 @@ const SCAN_INTERVAL: Duration = Duration::from_secs(1);
 pub enum Settled {
     /// Every acknowledged reading has a document.
     AllPresent,
-    /// No new document arrived for the settle time.
+    /// No new document arrived for the settle time, while the consumer could read and store.
     Quiet,
     /// The user no longer waits.
     Interrupted,
@@ -48,11 +55,24 @@ pub struct Settling<'a> {
 
 impl Settling<'_> {
     /// Waits until every reading has arrived, or none has for the settle time.
-    pub async fn wait(&self, arrivals: Option<&Arrivals>, interrupt: &Interrupt) -> Settled {
+    pub async fn wait(
+        &self,
+        arrivals: Option<&Arrivals>,
+        holding: Holding<'_>,
+        interrupt: &Interrupt,
+    ) -> Settled {
+        let clock = self.context.clock;
+        let quiet = Quiet {
+            settling: self,
+            holding,
+            new_at: clock.now(),
+            since: clock.now(),
+            looked_at: clock.now(),
+        };
         let waiting = async {
             match arrivals {
-                Some(arrivals) => self.watch(arrivals).await,
-                None => self.poll().await,
+                Some(arrivals) => self.watch(arrivals, quiet).await,
+                None => self.poll(quiet).await,
             }
         };
         let waited = interrupt
@@ -62,26 +82,29 @@ impl Settling<'_> {
         waited.unwrap_or(Settled::Interrupted)
     }
 
-    async fn watch(&self, arrivals: &Arrivals) -> Settled {
+    async fn watch(&self, arrivals: &Arrivals, mut quiet: Quiet<'_>) -> Settled {
         let mut arrived = arrivals.watch();
         loop {
             if *arrived.borrow_and_update() >= self.expected {
                 return Settled::AllPresent;
             }
-            let changed = tokio::time::timeout(self.settle, arrived.changed()).await;
-            if !matches!(changed, Ok(Ok(()))) {
-                return Settled::Quiet;
+            let interval = LOOK_INTERVAL.min(self.settle);
+            match tokio::time::timeout(interval, arrived.changed()).await {
+                Ok(Ok(())) => quiet.end(),
+                Ok(Err(_closed)) => return Settled::Quiet,
+                Err(_elapsed) if quiet.is_over().await => return Settled::Quiet,
+                Err(_elapsed) => {}
             }
         }
     }
 
     /// Counts the documents of a store that is not embedded. A count that is high enough is checked by
     /// a scan, because documents may repeat.
-    async fn poll(&self) -> Settled {
+    async fn poll(&self, mut quiet: Quiet<'_>) -> Settled {
         let clock = self.context.clock;
         let enough = self.existing.saturating_add(self.expected);
         let (mut last, mut scanned) = (self.existing, None);
-        let (mut new_at, mut scanned_at) = (clock.now(), 0);
+        let mut scanned_at = 0;
         loop {
             // A store that does not respond has no new document.
             let count = self.documents.count().await.unwrap_or(last);
@@ -89,7 +112,7 @@ impl Settling<'_> {
             if count > last {
                 // Further documents can only repeat readings.
                 if last < enough {
-                    new_at = now;
+                    quiet.end();
                 }
                 last = count;
             }
@@ -100,11 +123,17 @@ impl Settling<'_> {
                 }
                 (scanned, scanned_at) = (Some(last), clock.now());
             }
-            if Duration::from_nanos(clock.now() - new_at) >= self.settle {
+            if quiet.is_over().await {
                 return Settled::Quiet;
             }
             tokio::time::sleep(POLL_INTERVAL.min(self.settle)).await;
         }
+    }
+
+    /// Returns whether the store responds. Without it no document can arrive.
+    async fn store_responds(&self) -> bool {
+        let counted = tokio::time::timeout(STORE_DEADLINE, self.documents.count()).await;
+        matches!(counted, Ok(Ok(_)))
     }
 
     /// Returns whether every reading has a document.
@@ -127,5 +156,45 @@ impl Settling<'_> {
             });
         let scanned = scan.await;
         scanned.is_ok() && distinct >= self.expected
+    }
+}
+
+/// A time without new documents. It does not count while the consumer cannot read or store.
+#[derive(Debug)]
+struct Quiet<'a> {
+    settling: &'a Settling<'a>,
+    holding: Holding<'a>,
+    /// When the last document arrived, on the run's clock.
+    new_at: u64,
+    /// When the quiet began that counts.
+    since: u64,
+    looked_at: u64,
+}
+
+impl Quiet<'_> {
+    /// A document has arrived.
+    fn end(&mut self) {
+        self.new_at = self.settling.context.clock.now();
+        self.since = self.new_at;
+    }
+
+    /// Returns whether it has lasted for the settle time, or for the longest time in any case.
+    async fn is_over(&mut self) -> bool {
+        let settle = self.settling.settle;
+        let longest = settle.saturating_add(LONGEST_HOLD);
+        if self.elapsed(self.looked_at) >= LOOK_INTERVAL.min(settle) {
+            let held = self.holding.holds().await
+                || self.elapsed(self.since) >= settle && !self.settling.store_responds().await;
+            self.looked_at = self.settling.context.clock.now();
+            if held && self.elapsed(self.new_at) < longest {
+                self.since = self.looked_at;
+            }
+        }
+        self.elapsed(self.since) >= settle
+    }
+
+    fn elapsed(&self, since: u64) -> Duration {
+        let now = self.settling.context.clock.now();
+        Duration::from_nanos(now.saturating_sub(since))
     }
 }

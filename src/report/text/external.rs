@@ -104,15 +104,9 @@ pub(in crate::report) fn notes(report: &Report, external: &External) -> Vec<Stri
     let uncommitted = external.uncommitted.filter(|it| *it > 0 && missing > 0);
     if let Some(uncommitted) = uncommitted {
         let records = quantity::count(uncommitted);
-        let killed = external.exits.iter().any(|it| it.cause == ExitCause::Fault);
-        let why = if killed {
-            "a killed member of a group keeps its partitions until its session timeout, 45 s by default: \
-             pass a longer `--settle`"
-        } else {
-            "it was too slow for `--settle`, or hung"
-        };
         notes.push(format!(
-            "the consumer has not committed {records} records, so it would read them again: they are not lost; {why}"
+            "the consumer has not committed {records} records, so it would read them again: they are not lost; \
+             it was too slow for `--settle`, or hung: pass a longer `--settle`"
         ));
     }
     if !external.order_judged {

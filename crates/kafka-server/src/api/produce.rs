@@ -5,12 +5,15 @@
 //! - <https://kafka.apache.org/protocol#The_Messages_Produce>
 //! - KIP-467 (error messages since version 8), KIP-516 (topic ids since version 13)
 
+use std::io;
+
 use convoy_server_kit::unix_ms;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
+use tracing::warn;
 
 use crate::api::client::Client;
 use crate::api::next::Next;
@@ -264,6 +267,14 @@ fn refuse_batch(error: batch::Error) -> Refusal {
 fn refuse_records(error: records::Error, config: &TopicConfig) -> Failed {
     let message = error.to_string();
     let (code, refused) = match error {
+        records::Error::Decompress { source } if source.kind() == io::ErrorKind::Unsupported => {
+            warn!("rejected a batch: {source}");
+            let refusal = Refusal::new(
+                ResponseError::UnsupportedCompressionType,
+                &source.to_string(),
+            );
+            return Failed::Records(refusal, Vec::new());
+        }
         records::Error::TooLarge => (ResponseError::MessageTooLarge, Vec::new()),
         records::Error::Decompress { .. }
         | records::Error::Field { .. }

@@ -1,6 +1,9 @@
 //! Time zones: fixed offsets from UTC and the names of the time zone database.
 
-use chrono::{DateTime, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
+#[cfg(feature = "time-zones")]
+use chrono::{Offset as _, TimeDelta, TimeZone as _};
+#[cfg(feature = "time-zones")]
 use chrono_tz::Tz;
 
 use crate::bson::Value;
@@ -9,12 +12,16 @@ use crate::error::CommandError;
 /// Milliseconds per minute.
 const MINUTE: i64 = 60_000;
 
+/// Names of time zones that are always UTC.
+const NAMES_OF_UTC: [&str; 6] = ["Z", "z", "UTC", "Etc/UTC", "GMT", "Zulu"];
+
 /// A time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Zone {
     /// A number of minutes that local time is ahead of UTC.
     Fixed(i64),
     /// A place whose offset depends on the date.
+    #[cfg(feature = "time-zones")]
     Named(Tz),
 }
 
@@ -29,10 +36,7 @@ impl Zone {
             Value::String(text) => match Self::parse(text) {
                 // A zone of text, but no identifier.
                 Some(zone) if !text.eq_ignore_ascii_case("z") => Ok(Some(zone)),
-                _ => Err(CommandError::location(
-                    40_485,
-                    format!("unrecognized time zone identifier: \"{text}\""),
-                )),
+                _ => Err(unrecognized(text)),
             },
             other => Err(CommandError::location(
                 40_517,
@@ -48,12 +52,11 @@ impl Zone {
     pub fn parse(text: &str) -> Option<Self> {
         match text.as_bytes().first() {
             Some(b'+' | b'-') => Self::parse_offset(text),
-            _ if matches!(text, "Z" | "z") => Some(Self::UTC),
-            _ => {
-                let zone: Tz = text.parse().ok()?;
-                let fixed = matches!(zone, Tz::UTC | Tz::Etc__UTC | Tz::GMT | Tz::Zulu);
-                Some(if fixed { Self::UTC } else { Self::Named(zone) })
-            }
+            _ if NAMES_OF_UTC.contains(&text) => Some(Self::UTC),
+            #[cfg(feature = "time-zones")]
+            _ => text.parse().ok().map(Self::Named),
+            #[cfg(not(feature = "time-zones"))]
+            _ => None,
         }
     }
 
@@ -76,6 +79,7 @@ impl Zone {
     pub fn offset_at(self, milliseconds: i64) -> Option<i64> {
         match self {
             Self::Fixed(minutes) => Some(minutes * MINUTE),
+            #[cfg(feature = "time-zones")]
             Self::Named(zone) => {
                 let utc = DateTime::<Utc>::from_timestamp_millis(milliseconds)?.naive_utc();
                 Some(seconds_ahead(zone, utc) * 1_000)
@@ -95,6 +99,7 @@ impl Zone {
         let milliseconds = local.and_utc().timestamp_millis();
         match self {
             Self::Fixed(minutes) => milliseconds.checked_sub(minutes * MINUTE),
+            #[cfg(feature = "time-zones")]
             Self::Named(zone) => {
                 if let Some(instant) = zone.from_local_datetime(&local).earliest() {
                     return Some(instant.timestamp_millis());
@@ -106,6 +111,15 @@ impl Zone {
     }
 }
 
+fn unrecognized(text: &str) -> CommandError {
+    let mut message = format!("unrecognized time zone identifier: \"{text}\"");
+    if cfg!(not(feature = "time-zones")) {
+        message += "; this build knows no time zones by name: enable the feature `time-zones`";
+    }
+    CommandError::location(40_485, message)
+}
+
+#[cfg(feature = "time-zones")]
 fn seconds_ahead(zone: Tz, utc: NaiveDateTime) -> i64 {
     i64::from(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc())
 }
@@ -133,6 +147,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "time-zones")]
     #[test]
     fn clocks_that_move_keep_local_time_defined() {
         let berlin = Zone::parse("Europe/Berlin").expect("a known name");
