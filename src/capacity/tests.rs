@@ -69,7 +69,8 @@ impl Pipeline {
         let undisturbed = self.margin(f64::from(vehicles)) + noise * self.gaussian(draw);
         let pauses = self.uniform(draw, 2) < self.pauses;
         let margin = undisturbed.max(if pauses { PAUSED } else { f64::MIN });
-        let microseconds = |share: f64| Some((share * LIMIT_US) as u64);
+        let microseconds =
+            |share: f64| u64::try_from(LIMIT.mul_f64(share.min(1e3)).as_micros()).ok();
         let falls_behind = f64::from(vehicles) > self.most && purpose != Purpose::Ceiling;
         let load_s = if falls_behind {
             planned_s.min(3.0)
@@ -144,7 +145,7 @@ const STEADY: Pipeline = Pipeline {
 };
 
 /// Limit of the p99.
-const LIMIT_US: f64 = 100_000.0;
+const LIMIT: Duration = Duration::from_millis(100);
 
 /// Margin of a trial in which something pauses.
 const PAUSED: f64 = 1.2;
