@@ -49,6 +49,8 @@ def drain(name, executable, servers, topic, records, directory, deadline=600):
     if documents != records:
         sys.exit(f"{NAMES[name]}: {documents} documents of {records} records")
     moved = last["count"] - first["count"]
+    if moved == 0:
+        sys.exit(f"{NAMES[name]}: all {records} records came at once: pass a larger `--records`")
     return {
         "records/s": moved / (last["at"] - first["at"]),
         "µs/record": (last["cpu"] - first["cpu"]) / moved * 1e6,

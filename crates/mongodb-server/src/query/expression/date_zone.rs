@@ -77,6 +77,8 @@ impl Zone {
 
     /// Returns how many milliseconds local time is ahead of UTC at an instant.
     pub fn offset_at(self, milliseconds: i64) -> Option<i64> {
+        #[cfg(not(feature = "time-zones"))]
+        let _same_at_any_time = milliseconds;
         match self {
             Self::Fixed(minutes) => Some(minutes * MINUTE),
             #[cfg(feature = "time-zones")]
