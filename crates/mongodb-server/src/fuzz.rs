@@ -244,6 +244,7 @@ impl Commands {
             let mut stage = build(stages, Box::new(GivenDocuments { rows }));
             let context = Context {
                 bypass: false,
+                spills: true,
                 engine: Arc::clone(&self.shared.engine),
                 clock: self.shared.clock,
                 now_ms: 0,

@@ -13,6 +13,7 @@ use crate::query::{Comparison, Filter, Path, Test};
 pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
     let context = Context {
         bypass: false,
+        spills: true,
         engine: std::sync::Arc::clone(&shared.engine),
         clock: shared.clock,
         now_ms: now_ms(),

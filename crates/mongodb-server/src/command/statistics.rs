@@ -106,7 +106,9 @@ pub fn rows(
     let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
     collection.with_state(|state| {
         let id = IndexSpec::id();
-        let specs = std::iter::once(&id).chain(state.indexes.iter().map(Index::spec));
+        // A time series collection has no index of `_id`.
+        let id = (!state.options.is_time_series()).then_some(&id);
+        let specs = id.into_iter().chain(state.indexes.iter().map(Index::spec));
         let describe = |spec: &IndexSpec| {
             let uses = i64::try_from(collection.uses_of(&spec.name)).unwrap_or(i64::MAX);
             let accesses = Builder::new().int64("ops", uses).with("since", &now);

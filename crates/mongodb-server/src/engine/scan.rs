@@ -67,10 +67,14 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// Returns the bytes of the document.
+    pub fn length(&self) -> usize {
+        usize::try_from(self.length).unwrap_or_default()
+    }
+
     /// Reads the document.
     pub fn read(&self) -> Result<Bytes, Error> {
-        let length = usize::try_from(self.length).unwrap_or_default();
-        self.segment.read(self.offset, length)
+        self.segment.read(self.offset, self.length())
     }
 }
 
