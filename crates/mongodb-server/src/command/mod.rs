@@ -7,9 +7,12 @@
 
 mod aggregate;
 mod arguments;
+mod bulk_op;
+mod bulk_write;
 mod catalog;
 mod change_stream;
 mod client;
+mod clustered;
 mod collection_options;
 mod count;
 mod counters;
@@ -34,6 +37,7 @@ mod modify;
 mod new_index;
 mod operations;
 mod out;
+mod parameters;
 mod query;
 mod read_concern;
 mod replica_set;
@@ -60,6 +64,7 @@ pub use counters::Counters;
 pub use cursors::Cursors;
 pub use expiry::expire;
 pub use limits::MAX_MESSAGE_BYTES;
+pub use parameters::Parameters;
 pub use running::Operations;
 pub use shared::Shared;
 pub use table::{execute, reject_document};

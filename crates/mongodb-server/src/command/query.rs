@@ -82,6 +82,9 @@ pub fn parse_hint(hint: Option<Value<'_>>) -> Result<Option<Hint>, CommandError>
 }
 
 fn parse_hint_document(hint: Doc<'_>) -> Result<Option<Hint>, CommandError> {
+    if hint.values().any(|value| value.as_str() == Some("hashed")) {
+        return Ok(Some(Hint::Key(hint.bytes().to_vec())));
+    }
     let mut fields = Vec::new();
     for element in hint.elements() {
         let value = element.value();

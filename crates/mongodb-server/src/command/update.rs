@@ -167,6 +167,19 @@ fn no_update() -> CommandError {
     CommandError::failed_to_parse("Update argument must be either an object or an array")
 }
 
+/// Checks and runs one statement.
+pub fn update_statement(
+    shared: &Shared,
+    namespace: &Namespace,
+    context: &Context,
+    environment: &Environment,
+    statement: Doc<'_>,
+    writer: Writer<'_>,
+) -> Result<Updated, CommandError> {
+    let statement = read_statement(statement)?;
+    update_some(shared, namespace, context, environment, statement, writer)
+}
+
 /// Runs one statement: `{ q: filter, u: update, multi, upsert }`.
 fn update_some(
     shared: &Shared,

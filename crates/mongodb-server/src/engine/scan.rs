@@ -38,6 +38,16 @@ pub struct Bounds {
     pub to: Vec<u8>,
 }
 
+impl Bounds {
+    /// Returns the range of all keys.
+    pub fn all() -> Self {
+        Self {
+            from: Vec::new(),
+            to: vec![u8::MAX; 8],
+        }
+    }
+}
+
 /// A source of documents.
 #[derive(Debug, Clone)]
 pub enum Source {

@@ -285,7 +285,8 @@ fn in_bits(context: &mut Context<Exact>, number: Exact) -> Exact {
         return number;
     }
     let size: f64 = number.to_string().parse().unwrap_or(1.0);
-    let shift = 112 - size.abs().log2().floor() as i32;
+    let binary_exponent = i32::try_from(size.to_bits() >> 52 & 0x7FF).unwrap_or_default() - 1_023;
+    let shift = 112 - binary_exponent;
     let mut scale = Exact::from(2_u32);
     context.pow(&mut scale, &Exact::from(shift));
     let mut rounded = number;
