@@ -1,8 +1,6 @@
 //! `getParameter`, `setParameter` and `setFeatureCompatibilityVersion`: parameters of the server. A few
 //! are known, and those that can be set have no effect here but are kept until the server stops.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use crate::bson::{Builder, Doc, Kind, Value};
 use crate::command::limits::VERSION;
 use crate::command::{Call, Client, Shared};
@@ -68,25 +66,11 @@ fn compatible() -> String {
     format!("{}.{}", VERSION[0], VERSION[1])
 }
 
-/// The parameters that were set.
-#[derive(Debug, Default)]
-pub struct Parameters(Mutex<Vec<(String, Value<'static>)>>);
-
-impl Parameters {
-    fn set(&self) -> MutexGuard<'_, Vec<(String, Value<'static>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn get(&self, parameter: &Parameter) -> Value<'static> {
-        let set = self.set();
-        let found = set.iter().find(|(name, _)| name == parameter.name);
-        found.map_or_else(|| parameter.first.clone(), |(_, value)| value.clone())
-    }
-
-    fn put(&self, name: &str, value: Value<'static>) {
-        let mut set = self.set();
-        set.retain(|(known, _)| known != name);
-        set.push((name.to_owned(), value));
+impl Parameter {
+    /// Returns the value that was set, or the first one.
+    fn value(&self, shared: &Shared) -> Value<'static> {
+        let set = shared.parameters.get(self.name);
+        set.unwrap_or_else(|| self.first.clone())
     }
 }
 
@@ -166,7 +150,7 @@ pub fn get_parameter(
             continue;
         }
         found = true;
-        let value = shared.parameters.get(&parameter);
+        let value = parameter.value(shared);
         if !wanted.details {
             reply.push(parameter.name, &value);
             continue;
@@ -215,7 +199,7 @@ pub fn set_parameter(
     let Some((first, _)) = changes.first() else {
         return Err(invalid("no option found to set"));
     };
-    let before = shared.parameters.get(first);
+    let before = first.value(shared);
     for (parameter, value) in changes {
         shared.parameters.put(parameter.name, value);
     }

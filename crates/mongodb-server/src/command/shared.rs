@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::command::counters::Counters;
 use crate::command::cursors::Cursors;
-use crate::command::parameters::Parameters;
+use crate::command::parameter_values::Parameters;
 use crate::command::running::Operations;
 use crate::engine::Engine;
 use crate::faults::FaultPlan;
