@@ -66,6 +66,7 @@ impl Code {
     pub const NO_MATCHING_DOCUMENT: Self = Self::new(47, "NoMatchingDocument");
     pub const UNSATISFIABLE_WRITE_CONCERN: Self = Self::new(100, "UnsatisfiableWriteConcern");
     pub const INVALID_INDEX_SPECIFICATION: Self = Self::new(197, "InvalidIndexSpecificationOption");
+    pub const NO_QUERY_EXECUTION_PLANS: Self = Self::new(291, "NoQueryExecutionPlans");
     pub const CONVERSION_FAILURE: Self = Self::new(241, "ConversionFailure");
     pub const NOT_IMPLEMENTED: Self = Self::new(238, "NotImplemented");
     pub const API_VERSION: Self = Self::new(322, "APIVersionError");
@@ -191,6 +192,16 @@ impl CommandError {
             .int32("code", self.code.number)
             .extended(self.details())
             .string("errmsg", &self.message)
+    }
+
+    /// Returns the result of an operation of `bulkWrite`.
+    pub fn bulk_error(&self, index: usize) -> Builder {
+        Builder::new()
+            .double("ok", 0.0)
+            .count("idx", index)
+            .int32("code", self.code.number)
+            .string("errmsg", &self.message)
+            .extended(self.details())
     }
 
     /// Returns a reply's `writeConcernError`.

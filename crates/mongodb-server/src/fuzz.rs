@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::aggregation::{Context, GivenDocuments, PipelineScope, build, parse_pipeline};
 use crate::bson::shell::Shown;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, key, order, validate};
-use crate::command::{self, Client, Counters, Cursors, Operations, Shared};
+use crate::command::{self, Client, Counters, Cursors, Operations, Parameters, Shared};
 use crate::engine::{self, Engine, Row};
 use crate::error::CommandError;
 use crate::faults::Fault;
@@ -208,6 +208,7 @@ impl Commands {
                 engine: Arc::new(engine),
                 cursors: Cursors::default(),
                 operations: Operations::default(),
+                parameters: Parameters::default(),
                 clock: RunClock::start(),
                 address: ([127, 0, 0, 1], 27_017).into(),
                 replica_set: None,
@@ -244,6 +245,7 @@ impl Commands {
             let mut stage = build(stages, Box::new(GivenDocuments { rows }));
             let context = Context {
                 bypass: false,
+                spills: true,
                 engine: Arc::clone(&self.shared.engine),
                 clock: self.shared.clock,
                 now_ms: 0,

@@ -16,7 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
 use crate::bounds::Bounds;
-use crate::command::{Counters, Cursors, Operations, Shared};
+use crate::command::{Counters, Cursors, Operations, Parameters, Shared};
 use crate::connection::Connection;
 use crate::engine::{self, Engine, OplogSettings, SEGMENT_BYTES};
 use crate::left::Left;
@@ -223,6 +223,7 @@ impl Serving {
             engine: Arc::new(engine),
             cursors: Cursors::default(),
             operations: Operations::default(),
+            parameters: Parameters::default(),
             clock: RunClock::start(),
             address,
             replica_set: settings.replica_set.clone(),

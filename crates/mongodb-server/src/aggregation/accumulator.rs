@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::aggregation::distinct::{Distinct, wrapped};
+use crate::aggregation::distinct::Distinct;
 use crate::aggregation::memory::{MEMORY_LIMIT, accumulator_exceeded, difference};
 use crate::aggregation::ranking::{Ranked, Ranking, RankingOrder};
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Value, order};
@@ -17,8 +17,6 @@ use crate::query::{
 pub struct Accumulator {
     kind: Kind,
     argument: Expression,
-    /// Whether it is of a group: in its result, the least and the greatest key are documents.
-    grouped: bool,
 }
 
 /// What an accumulator computes.
@@ -70,10 +68,7 @@ impl Accumulator {
             let message = format!("The {} accumulator is a unary operator", operator.name());
             return Err(CommandError::location(40_237, message));
         }
-        Ok(Self {
-            grouped: true,
-            ..parsed
-        })
+        Ok(parsed)
     }
 
     /// Compiles the accumulator of a window, whose argument may be an array.
@@ -99,24 +94,25 @@ impl Accumulator {
         if Ranking::is_known(name) {
             let (ranking, argument) = Ranking::parse(name, &value, environment)?;
             let kind = Kind::Ranking(Box::new(ranking));
-            return Ok(Self::ungrouped(kind, argument));
+            return Ok(Self::new(kind, argument));
         }
         if matches!(name, "$percentile" | "$median") {
             let (percentiles, argument) = parse_percentiles(name, &value, Names::of(environment))?;
             let kind = Kind::Percentiles(percentiles);
-            return Ok(Self::ungrouped(kind, argument));
+            return Ok(Self::new(kind, argument));
         }
         let kind = Kind::parse(name)?;
         let argument = Expression::parse_in(&value, environment)?;
-        Ok(Self::ungrouped(kind, argument))
+        Ok(Self::new(kind, argument))
     }
 
-    fn ungrouped(kind: Kind, argument: Expression) -> Self {
-        Self {
-            kind,
-            argument,
-            grouped: false,
-        }
+    fn new(kind: Kind, argument: Expression) -> Self {
+        Self { kind, argument }
+    }
+
+    /// Returns whether the result is an array of the values of documents.
+    pub fn collects(&self) -> bool {
+        matches!(self.kind, Kind::Push | Kind::AddToSet)
     }
 
     fn parse_count(argument: &Value<'_>) -> Result<Self, CommandError> {
@@ -125,7 +121,7 @@ impl Accumulator {
             return Err(CommandError::type_mismatch(message));
         }
         let one = Expression::Constant(Value::Int32(1));
-        Ok(Self::ungrouped(Kind::Sum, one))
+        Ok(Self::new(Kind::Sum, one))
     }
 
     pub fn kind(&self) -> &Kind {
@@ -159,7 +155,7 @@ impl Accumulator {
             Kind::Sum | Kind::Average => State::Sum(Sum::default()),
             Kind::Extreme(_) | Kind::First | Kind::Last => State::Value(None),
             Kind::Push => State::Array(ArrayBuilder::default()),
-            Kind::AddToSet => State::Set(Distinct::new(self.grouped)),
+            Kind::AddToSet => State::Set(Distinct::default()),
             Kind::Merge => State::Fields(Vec::new()),
             Kind::Deviation { .. } => State::Numbers {
                 count: 0.0,
@@ -242,7 +238,6 @@ impl Accumulator {
         match (&self.kind, state) {
             (Kind::Average, State::Sum(sum)) => sum.average(),
             (_, State::Sum(sum)) => sum.total(),
-            (_, State::Value(value)) if self.grouped => wrapped(value.unwrap_or(Value::Null)),
             (_, State::Value(value)) => value.unwrap_or(Value::Null),
             (_, State::Array(array)) => array.into_value(),
             (_, State::Set(set)) => set.into_value(),

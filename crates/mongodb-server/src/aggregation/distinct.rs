@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::bson::{ArrayBuilder, Builder, Key, Value};
+use crate::bson::{ArrayBuilder, Key, Value};
 use crate::query::is_missing;
 
 /// The distinct values of a group, for `$addToSet`.
@@ -11,19 +11,9 @@ pub struct Distinct {
     keys: BTreeSet<Key>,
     values: ArrayBuilder,
     key_bytes: usize,
-    /// Whether the least and the greatest key are put into documents.
-    wraps: bool,
 }
 
 impl Distinct {
-    /// Returns an empty set; `wraps` tells whether its keys are [`wrapped`].
-    pub fn new(wraps: bool) -> Self {
-        Self {
-            wraps,
-            ..Self::default()
-        }
-    }
-
     /// Adds a value unless it is missing or known; returns the bytes that are held for it.
     pub fn add(&mut self, value: &Value<'_>) -> usize {
         let key = Key::of(value);
@@ -32,12 +22,7 @@ impl Distinct {
             return 0;
         }
         let before = self.values.size();
-        match value {
-            Value::MinKey | Value::MaxKey if self.wraps => {
-                self.values.push(&wrapped(value.clone()));
-            }
-            _ => self.values.push(value),
-        }
+        self.values.push(value);
         self.key_bytes += bytes;
         bytes + self.values.size() - before
     }
@@ -50,16 +35,5 @@ impl Distinct {
     /// Returns the values as an array.
     pub fn into_value(self) -> Value<'static> {
         self.values.into_value()
-    }
-}
-
-/// Puts the least and the greatest key into a document with an empty name, as the engine of MongoDB's
-/// `$group` does.
-pub fn wrapped(value: Value<'_>) -> Value<'_> {
-    match value {
-        Value::MinKey | Value::MaxKey => {
-            Value::Document(Builder::new().with("", &value).finish().into())
-        }
-        value => value,
     }
 }

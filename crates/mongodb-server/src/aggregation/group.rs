@@ -8,7 +8,7 @@ use crate::aggregation::accumulator::{Accumulator, State};
 use crate::aggregation::held::Charge;
 use crate::aggregation::memory::charge;
 use crate::aggregation::stage::{Context, Stage};
-use crate::bson::{Builder, Doc, Key, Value};
+use crate::bson::{ArrayBuilder, Builder, Doc, Key, Value};
 use crate::engine::Row;
 use crate::error::CommandError;
 use crate::query::{Environment, Expression, Scope, null_if_missing};
@@ -20,6 +20,8 @@ pub struct GroupSpec {
     id: Expression,
     /// The accumulated fields.
     fields: Vec<(String, Accumulator)>,
+    /// Whether another stage follows.
+    pub followed: bool,
 }
 
 /// Reads all documents, then returns one document per group.
@@ -52,6 +54,7 @@ impl GroupSpec {
         Ok(Self {
             id: Expression::parse_in(&id, environment)?,
             fields,
+            followed: false,
         })
     }
 
@@ -138,6 +141,18 @@ impl Group {
     }
 }
 
+/// Returns a value as MongoDB's engine of `$group` hands it over to the next stage: the least and the
+/// greatest key in a document with an empty name, and code as text.
+fn handed_over(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::MinKey | Value::MaxKey => {
+            Value::Document(Builder::new().with("", &value).finish().into())
+        }
+        Value::Code(code) => Value::String(code),
+        value => value,
+    }
+}
+
 impl Stage for Group {
     fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
         if let Some(input) = self.input.take() {
@@ -146,9 +161,24 @@ impl Stage for Group {
         let Some(group) = self.groups.next() else {
             return Ok(None);
         };
-        let mut document = Builder::new().with("_id", &group.id);
+        let passed = |value: Value<'static>| {
+            if self.spec.followed {
+                handed_over(value)
+            } else {
+                value
+            }
+        };
+        let mut document = Builder::new().with("_id", &passed(group.id));
         for (state, (name, field)) in group.states.into_iter().zip(&self.spec.fields) {
-            document.push(name, &field.finish(state));
+            let value = match field.finish(state) {
+                Value::Array(items) if self.spec.followed && field.collects() => {
+                    let items = Doc::new(&items);
+                    let items: ArrayBuilder = items.values().map(handed_over).collect();
+                    items.into_value()
+                }
+                value => passed(value),
+            };
+            document.push(name, &value);
         }
         Ok(Some(Row::computed(document.finish())))
     }

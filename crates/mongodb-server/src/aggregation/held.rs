@@ -88,6 +88,14 @@ impl Held {
         }
     }
 
+    /// Returns the bytes of the document, wherever they are.
+    pub fn length(&self) -> usize {
+        match self {
+            Self::Stored(_, stored) => stored.length(),
+            Self::Computed(document) => document.0.len(),
+        }
+    }
+
     /// Returns the document.
     pub fn into_row(self) -> Result<Row, CommandError> {
         Ok(match self {

@@ -72,9 +72,8 @@ impl Join {
                 self.restriction.clone(),
             ]));
             let plan = selection.plan(&context.engine, &self.from)?;
-            if matches!(plan.source, Source::Index { .. } | Source::Nothing)
-                && !context.engine.is_view(&self.from)
-            {
+            let indexed = plan.index.is_some() || matches!(plan.source, Source::Nothing);
+            if indexed && !context.engine.is_view(&self.from) {
                 let mut stage = selection.into_stage(&context.engine, &self.from)?;
                 return Kept::read(self.stage, stage.as_mut(), context);
             }

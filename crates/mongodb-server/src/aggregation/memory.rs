@@ -36,6 +36,18 @@ pub fn memory_exceeded(stage: &str) -> CommandError {
     )
 }
 
+/// Returns the error of a stage that would have to spill to disk and may not. Stored documents need no
+/// memory here, but MongoDB counts them.
+pub fn not_spilled(stage: &str) -> CommandError {
+    CommandError::new(
+        Code::QUERY_EXCEEDED_MEMORY,
+        format!(
+            "{stage} exceeded memory limit of {MEMORY_LIMIT} bytes, but did not opt in to external \
+             sorting."
+        ),
+    )
+}
+
 /// Returns the error of an accumulator whose value for one group exceeds the memory limit.
 pub fn accumulator_exceeded(operator: &str) -> CommandError {
     CommandError::new(

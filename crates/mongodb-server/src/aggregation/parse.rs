@@ -65,6 +65,12 @@ pub fn parse_pipeline(
         )));
     }
     check_order(&stages)?;
+    let before_last = stages.len().saturating_sub(1);
+    for stage in &mut stages[..before_last] {
+        if let StageSpec::Group(group) = stage {
+            group.followed = true;
+        }
+    }
     Ok(stages)
 }
 

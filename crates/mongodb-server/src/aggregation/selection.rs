@@ -61,7 +61,7 @@ impl Selection {
         namespace: &Namespace,
     ) -> Result<Box<dyn Stage>, CommandError> {
         let plan = self.plan_and(engine, namespace, |state, plan| {
-            if let Source::Index { name, .. } = &plan.source {
+            if let (Source::Index { name, .. }, Some(_)) = (&plan.source, &plan.index) {
                 state.count_use(name);
             }
         })?;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::aggregation::held::{Charge, Held};
-use crate::aggregation::memory::check_memory;
+use crate::aggregation::memory::{MEMORY_LIMIT, check_memory, not_spilled};
 use crate::aggregation::stage::{Context, Stage};
 use crate::bson::Key;
 use crate::engine::Row;
@@ -45,7 +45,7 @@ impl Sort {
 
     fn fill(&mut self, mut input: Box<dyn Stage>, context: &Context) -> Result<(), CommandError> {
         let mut heap = BinaryHeap::new();
-        let (mut memory, mut keys) = (0, 0);
+        let (mut memory, mut keys, mut stored) = (0, 0, 0);
         let mut key = Vec::new();
         let mut sequence = 0;
         while let Some(row) = input.next(context)? {
@@ -62,14 +62,19 @@ impl Sort {
             };
             memory += entry.memory();
             keys += entry.own_memory();
+            stored += entry.held.length();
             heap.push(entry);
             if heap.len() > self.limit
                 && let Some(dropped) = heap.pop()
             {
                 memory -= dropped.memory();
                 keys -= dropped.own_memory();
+                stored -= dropped.held.length();
             }
             self.charge.set(keys);
+            if !context.spills && keys + stored > MEMORY_LIMIT {
+                return Err(not_spilled("Sort"));
+            }
             check_memory("Sort", memory)?;
         }
         self.sorted = heap.into_sorted_vec().into_iter();

@@ -32,6 +32,8 @@ pub struct Context {
     pub left: Option<Left>,
     /// Whether a pipeline writes without asking validators.
     pub bypass: bool,
+    /// Whether a sort may put more documents aside than fit into the memory of a stage.
+    pub spills: bool,
 }
 
 impl Context {

@@ -33,6 +33,7 @@ impl Runner {
         Self {
             context: Context {
                 bypass: false,
+                spills: true,
                 engine: Arc::new(engine),
                 clock: RunClock::start(),
                 now_ms: 0,

@@ -112,6 +112,11 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Returns whether every command takes an argument of this name.
+    pub fn is_generic(name: &str) -> bool {
+        GENERIC.contains(&name)
+    }
+
     /// Rejects arguments that are neither generic nor in `known`.
     pub fn only(&self, known: &[&str]) -> Result<(), CommandError> {
         for element in self.body.elements().skip(1) {
@@ -300,6 +305,21 @@ impl<'a> Call<'a> {
 
     /// Returns the documents of a batch, from a message section or an array, each validated.
     pub fn documents(&self, name: &str) -> Result<Vec<Doc<'a>>, CommandError> {
+        let documents = self.list(name)?;
+        if documents.is_empty() || documents.len() > MAX_WRITE_BATCH {
+            return Err(CommandError::new(
+                Code::INVALID_LENGTH,
+                format!(
+                    "Write batch sizes must be between 1 and {MAX_WRITE_BATCH}. Got {} operations.",
+                    documents.len()
+                ),
+            ));
+        }
+        Ok(documents)
+    }
+
+    /// Returns documents of any number, from a message section or an array, each validated.
+    pub fn list(&self, name: &str) -> Result<Vec<Doc<'a>>, CommandError> {
         let mut documents = Vec::new();
         let sequence = self.sequences.iter().find(|(known, _)| *known == name);
         if let Some(&(_, mut rest)) = sequence {
@@ -317,15 +337,6 @@ impl<'a> Call<'a> {
                 let wrong = || self.wrong_type(&path, element.kind(), "object");
                 documents.push(document.ok_or_else(wrong)?);
             }
-        }
-        if documents.is_empty() || documents.len() > MAX_WRITE_BATCH {
-            return Err(CommandError::new(
-                Code::INVALID_LENGTH,
-                format!(
-                    "Write batch sizes must be between 1 and {MAX_WRITE_BATCH}. Got {} operations.",
-                    documents.len()
-                ),
-            ));
         }
         Ok(documents)
     }

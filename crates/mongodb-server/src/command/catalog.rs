@@ -201,12 +201,17 @@ fn describe(namespace: &Namespace, collection: &Collection) -> Vec<u8> {
     let info = Builder::new()
         .bool("readOnly", false)
         .with("uuid", &uuid_value(&collection.uuid()));
+    let clustered = options.is_clustered();
     let options = options.0.as_deref().map_or(Doc::EMPTY, Doc::new);
-    Builder::new()
+    let shown = Builder::new()
         .string("name", &namespace.collection)
         .string("type", "collection")
         .raw_document("options", options)
-        .document("info", info)
+        .document("info", info);
+    if clustered {
+        return shown.finish();
+    }
+    shown
         .raw_document("idIndex", IndexSpec::id().document())
         .finish()
 }

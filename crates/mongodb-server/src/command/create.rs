@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::bson::{Builder, Doc, Kind, Value};
 use crate::command::{
-    Call, Client, Shared, collection_options, storage_options, system, time_series, view,
+    Call, Client, Shared, clustered, collection_options, storage_options, system, time_series, view,
 };
 use crate::engine::{ChangeError, Collection, CollectionOptions, Namespace, is_simple_collation};
 use crate::error::{Code, CommandError};
@@ -19,7 +19,7 @@ const HARMLESS_OPTIONS: &[&str] = &[
 ];
 
 /// Options that this server does not have.
-const UNSUPPORTED_OPTIONS: &[&str] = &["clusteredIndex", "encryptedFields"];
+const UNSUPPORTED_OPTIONS: &[&str] = &["encryptedFields"];
 
 /// `create`
 pub fn create(
@@ -34,11 +34,12 @@ pub fn create(
         "viewOn",
         "pipeline",
         "expireAfterSeconds",
+        "clusteredIndex",
     ];
     call.only(&[HARMLESS_OPTIONS, UNSUPPORTED_OPTIONS, stored, &special].concat())?;
     let namespace = call.namespace()?;
     check_collation(call)?;
-    check_clustered(call)?;
+    let clustered = clustered::read(call)?;
     check_encrypted(call)?;
     let view = view::options(shared, call, &namespace)?;
     let series = time_series::options(call)?;
@@ -61,7 +62,11 @@ pub fn create(
         }
         return Ok(Builder::new());
     }
-    made(shared, &namespace, collection_options::read(call)?)?;
+    let mut options = collection_options::read(call)?;
+    if let Some(index) = clustered {
+        options = clustered::add(call, &options, index)?;
+    }
+    made(shared, &namespace, options)?;
     Ok(Builder::new())
 }
 
@@ -87,22 +92,6 @@ fn check_collation(call: &Call<'_>) -> Result<(), CommandError> {
             40_414,
             "BSON field 'collation.locale' is missing but a required field",
         ));
-    }
-    Ok(())
-}
-
-/// Rejects the types that `clusteredIndex` cannot have, and capped clustered collections.
-fn check_clustered(call: &Call<'_>) -> Result<(), CommandError> {
-    let Some(value) = call.body.get("clusteredIndex") else {
-        return Ok(());
-    };
-    if !value.is_number() && !matches!(value, Value::Bool(_) | Value::Document(_)) {
-        let expected = "bool', 'object', 'long', 'int', 'decimal', 'double";
-        return Err(call.wrong_type("clusteredIndex", value.kind(), expected));
-    }
-    if call.flag("capped")?.unwrap_or(false) {
-        let message = "'clusteredIndex' is not allowed with 'capped'";
-        return Err(CommandError::location(6_049_200, message));
     }
     Ok(())
 }

@@ -102,6 +102,19 @@ fn read_statement(statement: Doc<'_>) -> Result<Deletion<'_>, CommandError> {
     Ok(Deletion { statement, limit })
 }
 
+/// Checks and runs one statement; returns how many documents it deleted, and the log's position.
+pub fn delete_statement(
+    shared: &Shared,
+    namespace: &Namespace,
+    context: &Context,
+    environment: &Environment,
+    statement: Doc<'_>,
+    writer: Writer<'_>,
+) -> Result<(usize, Position), CommandError> {
+    let deletion = read_statement(statement)?;
+    delete_some(shared, namespace, context, environment, deletion, writer)
+}
+
 /// Runs one statement: `{ q: filter, limit: 0 | 1 }`.
 fn delete_some(
     shared: &Shared,

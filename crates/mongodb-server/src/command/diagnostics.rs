@@ -2,7 +2,7 @@
 
 use convoy_server_kit::unix_ms;
 
-use crate::bson::{ArrayBuilder, Builder, Doc, Kind, Value};
+use crate::bson::{ArrayBuilder, Builder, Value};
 use crate::command::limits::VERSION;
 use crate::command::{Call, Client, Shared, replica_set};
 use crate::error::{Code, CommandError};
@@ -166,82 +166,6 @@ fn memory_megabytes() -> Option<i64> {
         .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kilobytes = line.split_whitespace().next()?.parse::<i64>().ok()?;
     Some(kilobytes / 1024)
-}
-
-/// `getParameter`
-pub fn get_parameter(
-    _shared: &Shared,
-    _client: &mut Client,
-    call: &Call<'_>,
-) -> Result<Builder, CommandError> {
-    call.only_of_admin()?;
-    let options = call.body.get(call.name);
-    let options = options.as_ref().and_then(Value::as_document);
-    let (mut all, mut set_at) = (false, None);
-    for option in options.unwrap_or(Doc::EMPTY).elements() {
-        let path = format!("getParameter.{}", option.name());
-        match option.name() {
-            "showDetails" | "allParameters" if option.kind() != Kind::Bool => {
-                return Err(call.wrong_type(option.name(), option.kind(), "bool"));
-            }
-            "allParameters" => all = option.value().is_truthy(),
-            "setAt" if option.kind() != Kind::String => {
-                return Err(call.wrong_type(option.name(), option.kind(), "string"));
-            }
-            "setAt" => set_at = Some(set_at_of(&option.value())?),
-            "showDetails" => {}
-            _ => {
-                let message = format!("BSON field '{path}' is an unknown field.");
-                return Err(CommandError::location(40_415, message));
-            }
-        }
-    }
-    let version = format!("{}.{}", VERSION[0], VERSION[1]);
-    let compatible = Builder::new().string("version", &version).finish();
-    let known = [
-        ("enableTestCommands", Value::Bool(false)),
-        (
-            "featureCompatibilityVersion",
-            Value::Document(compatible.into()),
-        ),
-        ("logLevel", Value::Int32(0)),
-        ("quiet", Value::Bool(false)),
-    ];
-    let named = matches!(call.body.get("getParameter"), Some(Value::String(name)) if name == "*");
-    let all = all || named;
-    let mut reply = Builder::new();
-    let mut found = all;
-    for (name, value) in &known {
-        let set = match (*name, set_at.as_deref()) {
-            (_, None) => true,
-            ("enableTestCommands", Some(time)) => time == "startup",
-            (name, Some(_)) => name != "featureCompatibilityVersion",
-        };
-        if !set {
-            continue;
-        }
-        if all || call.body.element(name).is_some() {
-            reply.push(name, value);
-            found = true;
-        }
-    }
-    if !found {
-        return Err(CommandError::new(
-            Code::INVALID_OPTIONS,
-            "no option found to get",
-        ));
-    }
-    Ok(reply)
-}
-
-/// Reads when parameters can be set that are asked for.
-fn set_at_of(value: &Value<'_>) -> Result<String, CommandError> {
-    let time = value.as_str().unwrap_or_default();
-    if matches!(time, "runtime" | "startup") {
-        return Ok(time.to_owned());
-    }
-    let message = "Invalid value for setAt: expected 'runtime' or 'startup'";
-    Err(CommandError::bad_value(message))
 }
 
 /// `rolesInfo`: no roles are defined here, and those of MongoDB are not told.

@@ -13,6 +13,7 @@ use crate::query::{Comparison, Filter, Path, Test};
 pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
     let context = Context {
         bypass: false,
+        spills: true,
         engine: std::sync::Arc::clone(&shared.engine),
         clock: shared.clock,
         now_ms: now_ms(),
@@ -24,18 +25,21 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
     let writer = shared.engine.writer();
     let mut count = 0;
     for collection in shared.engine.collections() {
-        let (namespace, specs, series) = collection.with_state(|state| {
+        let (namespace, specs, series, clustered) = collection.with_state(|state| {
             let specs = state.indexes.iter().map(|index| index.spec().clone());
             let series = state.options.time_series();
-            (state.namespace.clone(), specs.collect::<Vec<_>>(), series)
+            let clustered = state.options.clustered_expiry();
+            let namespace = state.namespace.clone();
+            (namespace, specs.collect::<Vec<_>>(), series, clustered)
         });
         let old = series.and_then(|series| {
             let seconds = series.expire_after_seconds?;
             Some(due(&Path::new(&series.time_field), seconds, context.now_ms))
         });
+        let by_id = clustered.map(|seconds| due(&Path::new("_id"), seconds, context.now_ms));
         let indexed = specs.iter();
         let indexed = indexed.filter_map(|spec| expired(spec, context.now_ms));
-        for filter in indexed.chain(old) {
+        for filter in indexed.chain(old).chain(by_id) {
             let selection = Selection::new(filter);
             count += remove(shared, &namespace, &context, selection, None, writer)?.0;
         }

@@ -211,7 +211,10 @@ fn winning_plan(plan: &Plan, selection: &Selection, filter: Doc<'_>) -> Builder 
         }
         (Source::Nothing, _) => Builder::new().string("stage", "EOF"),
         (source, _) => {
-            let reverse = matches!(source, Source::Collection { reverse: true });
+            let reverse = matches!(
+                source,
+                Source::Collection { reverse: true } | Source::Index { reverse: true, .. }
+            );
             Builder::new()
                 .string("stage", "COLLSCAN")
                 .raw_document("filter", filter)

@@ -3,7 +3,7 @@
 use crate::aggregation::{Context, Selection};
 use crate::bson::{Builder, Doc, Value};
 use crate::command::find::parse_sort;
-use crate::command::query::{context, environment, parse_hint};
+use crate::command::query::{context, parse_hint, updating_environment};
 use crate::command::retry::{Executed, Retryable};
 use crate::command::update::{changed, check_updated, now_ms, parse_update, upsert};
 use crate::command::write_concern::WriteConcern;
@@ -71,7 +71,7 @@ pub fn find_and_modify(
     system::check_write(&namespace)?;
     let concern = WriteConcern::parse(call)?;
     let context = context(shared, call)?;
-    let environment = environment(call, context.now_ms)?;
+    let environment = updating_environment(call, context.now_ms)?;
     let action = parse_action(call, &environment)?;
     let returns_new = call.flag("new")?.unwrap_or(false);
     let fields = call.document("fields")?.unwrap_or(Doc::EMPTY);

@@ -8,6 +8,7 @@ use crate::error::{Code, CommandError};
 /// Commands that take a write concern.
 const WRITES: &[&str] = &[
     "aggregate",
+    "bulkWrite",
     "cloneCollectionAsCapped",
     "collMod",
     "convertToCapped",
@@ -22,6 +23,7 @@ const WRITES: &[&str] = &[
     "findandmodify",
     "insert",
     "renameCollection",
+    "setFeatureCompatibilityVersion",
     "update",
 ];
 

@@ -109,7 +109,7 @@ pub fn list_indexes(
     let mut indexes = Vec::new();
     collection.with_state(|state| {
         if !state.options.is_time_series() {
-            indexes.push(shown(&IndexSpec::id()));
+            indexes.push(shown(&state.id_spec()));
         }
         let specs = state.indexes.iter().map(crate::engine::Index::spec);
         indexes.extend(specs.map(shown));
@@ -144,7 +144,15 @@ pub fn drop_indexes(
         None => return Err(call.missing("index")),
     };
     let mut known = all_names(&collection);
+    let clustered = collection.with_state(|state| state.rules.clustered.clone());
     for name in &names {
+        if clustered
+            .as_ref()
+            .is_some_and(|clustered| name == clustered || name == ID_INDEX)
+        {
+            let message = "Cannot drop the clustered index; drop the collection instead";
+            return Err(CommandError::location(5_979_800, message));
+        }
         if name == ID_INDEX {
             return Err(CommandError::new(
                 Code::INVALID_OPTIONS,
@@ -166,8 +174,10 @@ pub fn drop_indexes(
 
 fn count(collection: &Collection) -> usize {
     collection.with_state(|state| {
-        // A time series collection has no index of `_id`.
-        state.indexes.len() + usize::from(!state.options.is_time_series())
+        // A time series collection has no index of `_id`, and that of a clustered one does not count.
+        let options = &state.options;
+        let counts = !options.is_time_series() && !options.is_clustered();
+        state.indexes.len() + usize::from(counts)
     })
 }
 

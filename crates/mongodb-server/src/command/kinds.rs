@@ -29,6 +29,7 @@ const ARGUMENTS: &[(&str, &[Kind])] = &[
     ("cursors", ARRAY),
     ("deletes", ARRAY),
     ("documents", ARRAY),
+    ("errorsOnly", FLAG),
     ("estimate", LAX_FLAG),
     ("explain", LAX_FLAG),
     ("fields", OBJECT),

@@ -6,7 +6,6 @@ use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
 const MISSING: &[&str] = &[
     "applyOps",
     "autoCompact",
-    "bulkWrite",
     "commitTransaction",
     "abortTransaction",
     "compact",
@@ -43,9 +42,7 @@ const MISSING: &[&str] = &[
     "revokeRolesFromUser",
     "setClusterParameter",
     "setDefaultRWConcern",
-    "setFeatureCompatibilityVersion",
     "setIndexCommitQuorum",
-    "setParameter",
     "setProfilingLevel",
     "shutdown",
     "updateSearchIndex",

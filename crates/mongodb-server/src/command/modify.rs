@@ -295,7 +295,14 @@ fn find_index(collection: &Collection, index: Doc<'_>) -> Result<IndexSpec, Comm
         }
         (None, None) => false,
     };
-    if wanted(&IndexSpec::id()) {
+    let clustered = collection.with_state(|state| state.rules.clustered.clone());
+    if let Some(clustered) = &clustered {
+        let named = name.as_ref().and_then(Value::as_str);
+        if named == Some(clustered) && index.get("hidden").is_some() {
+            let message = "The 'hidden' option is not supported for a clustered index";
+            return Err(CommandError::location(6_011_800, message));
+        }
+    } else if wanted(&IndexSpec::id()) {
         let message = "the _id index cannot be modified";
         return Err(CommandError::new(Code::INVALID_OPTIONS, message));
     }

@@ -17,6 +17,7 @@ const OPTIONS: &[(&str, &[Kind])] = &[
     ("partialFilterExpression", &[Document]),
     ("sparse", FLAG),
     ("unique", FLAG),
+    ("wildcardProjection", &[Document]),
 ];
 
 /// Reads an entry of `createIndexes`.

@@ -9,6 +9,9 @@ use crate::engine::Hint;
 use crate::error::CommandError;
 use crate::query::{Direction, Environment, Expression, Scope, check_variable};
 
+/// The variable with the time of the last write of a replica set.
+const CLUSTER_TIME: &str = "CLUSTER_TIME";
+
 /// Returns the context of a command's queries: clock and deadline.
 pub fn context(shared: &Shared, call: &Call<'_>) -> Result<Context, CommandError> {
     let limit = call.natural("maxTimeMS")?.filter(|&limit| limit > 0);
@@ -19,6 +22,7 @@ pub fn context(shared: &Shared, call: &Call<'_>) -> Result<Context, CommandError
         session: call.session().map(Into::into),
         clock: shared.clock,
         bypass: call.flag("bypassDocumentValidation")?.unwrap_or(false),
+        spills: call.flag("allowDiskUse")?.unwrap_or(true),
         now_ms: i64::try_from(unix_ms()).unwrap_or(i64::MAX),
         deadline: limit.map(|milliseconds| {
             let nanoseconds = milliseconds.saturating_mul(1_000_000);
@@ -31,9 +35,9 @@ pub fn context(shared: &Shared, call: &Call<'_>) -> Result<Context, CommandError
 /// before.
 pub fn environment(call: &Call<'_>, now_ms: i64) -> Result<Environment, CommandError> {
     let mut environment = Environment::new(now_ms);
-    let Some(variables) = call.document("let")? else {
-        return Ok(environment);
-    };
+    // MongoDB reads the variables of this command before it knows the time.
+    environment.hides_now = call.name == "aggregate";
+    let variables = call.document("let")?.unwrap_or(Doc::EMPTY);
     for element in variables.elements() {
         check_variable(element.name())?;
         let expression = Expression::parse_in(&element.value(), &environment)?;
@@ -46,6 +50,21 @@ pub fn environment(call: &Call<'_>, now_ms: i64) -> Result<Environment, CommandE
         }
         let value = expression.evaluate(&Scope::new(Doc::EMPTY, now_ms))?;
         environment.define(element.name(), value);
+    }
+    environment.hides_now = false;
+    if let Some(time) = call.cluster_time {
+        environment.define(CLUSTER_TIME, Value::Timestamp(time));
+    }
+    Ok(environment)
+}
+
+/// Returns the variables of a command that changes documents. Its pipelines know a cluster time also
+/// on a server that is alone, as in MongoDB.
+pub fn updating_environment(call: &Call<'_>, now_ms: i64) -> Result<Environment, CommandError> {
+    let mut environment = environment(call, now_ms)?;
+    if call.cluster_time.is_none() {
+        let seconds = u64::try_from(now_ms / 1_000).unwrap_or_default();
+        environment.define(CLUSTER_TIME, Value::Timestamp(seconds << 32 | 1));
     }
     Ok(environment)
 }
@@ -63,6 +82,9 @@ pub fn parse_hint(hint: Option<Value<'_>>) -> Result<Option<Hint>, CommandError>
 }
 
 fn parse_hint_document(hint: Doc<'_>) -> Result<Option<Hint>, CommandError> {
+    if hint.values().any(|value| value.as_str() == Some("hashed")) {
+        return Ok(Some(Hint::Key(hint.bytes().to_vec())));
+    }
     let mut fields = Vec::new();
     for element in hint.elements() {
         let value = element.value();

@@ -12,6 +12,7 @@ use crate::error::{Code, CommandError};
 
 /// Commands that can be retried.
 pub const RETRYABLE: &[&str] = &[
+    "bulkWrite",
     "insert",
     "update",
     "delete",

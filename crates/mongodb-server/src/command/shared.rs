@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::command::counters::Counters;
 use crate::command::cursors::Cursors;
+use crate::command::parameter_values::Parameters;
 use crate::command::running::Operations;
 use crate::engine::Engine;
 use crate::faults::FaultPlan;
@@ -38,6 +39,8 @@ pub struct Shared {
     pub credentials: CredentialStore,
     /// Logins that failed lately.
     pub attempts: Attempts,
+    /// Parameters that clients set.
+    pub parameters: Parameters,
     /// What goes wrong on purpose.
     pub faults: Option<Arc<FaultPlan>>,
 }

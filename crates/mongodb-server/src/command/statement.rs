@@ -29,7 +29,7 @@ impl<'a> Statement<'a> {
             }
             kinds::check(self.path, name, &element.value())?;
         }
-        match self.doc.get("collation") {
+        match self.value("collation") {
             Some(collation) if !is_simple_collation(&collation) => {
                 Err(CommandError::unsupported("collations other than simple"))
             }

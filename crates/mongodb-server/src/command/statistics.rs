@@ -32,7 +32,10 @@ impl Totals {
                     .unwrap_or(u64::MAX)
                     .saturating_mul(KEY_BYTES)
             };
-            let mut indexes = vec![(ID_INDEX.to_owned(), size(state.by_id.len()))];
+            let mut indexes = Vec::new();
+            if state.rules.clustered.is_none() {
+                indexes.push((ID_INDEX.to_owned(), size(state.by_id.len())));
+            }
             let named = |index: &Index| (index.spec().name.clone(), size(index.len()));
             indexes.extend(state.indexes.iter().map(named));
             Self {
@@ -105,8 +108,10 @@ pub fn rows(
     };
     let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
     collection.with_state(|state| {
-        let id = IndexSpec::id();
-        let specs = std::iter::once(&id).chain(state.indexes.iter().map(Index::spec));
+        let id = state.id_spec();
+        // A time series collection has no index of `_id`.
+        let id = (!state.options.is_time_series()).then_some(&id);
+        let specs = id.into_iter().chain(state.indexes.iter().map(Index::spec));
         let describe = |spec: &IndexSpec| {
             let uses = i64::try_from(collection.uses_of(&spec.name)).unwrap_or(i64::MAX);
             let accesses = Builder::new().int64("ops", uses).with("since", &now);
@@ -346,7 +351,7 @@ fn repair_mode(call: &Call<'_>) -> Result<&'static str, CommandError> {
 /// Describes the indexes, whose keys have been checked.
 fn index_details(collection: &Collection) -> Builder {
     collection.with_state(|state| {
-        let id = IndexSpec::id();
+        let id = state.id_spec();
         let specs = std::iter::once(&id).chain(state.indexes.iter().map(Index::spec));
         specs.fold(Builder::new(), |details, spec| {
             let detail = Builder::new()

@@ -6,9 +6,9 @@ use crate::command::client::Client;
 use crate::command::running::Origin;
 use crate::command::shared::Shared;
 use crate::command::{
-    aggregate, catalog, count, create, cursor, delete, diagnostics, explain, find, find_and_modify,
-    generic, handshake, indexes, insert, missing, modify, operations, replica_set, sasl, sessions,
-    statistics, top, update, view,
+    aggregate, bulk_write, catalog, count, create, cursor, delete, diagnostics, explain, find,
+    find_and_modify, generic, handshake, indexes, insert, missing, modify, operations, parameters,
+    replica_set, sasl, sessions, statistics, top, update, view,
 };
 use crate::engine::{Oplog, check_database};
 use crate::error::{Code, CommandError};
@@ -46,6 +46,7 @@ type Run = fn(&Shared, &mut Client, &Call<'_>) -> Result<Builder, CommandError>;
 
 const COMMANDS: &[(&str, Run)] = &[
     ("aggregate", aggregate::aggregate),
+    ("bulkWrite", bulk_write::bulk_write),
     ("buildInfo", handshake::build_info),
     ("buildinfo", handshake::build_info),
     ("connectionStatus", handshake::connection_status),
@@ -75,7 +76,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ("getCmdLineOpts", diagnostics::get_command_line_options),
     ("getLog", diagnostics::get_log),
     ("getMore", cursor::get_more),
-    ("getParameter", diagnostics::get_parameter),
+    ("getParameter", parameters::get_parameter),
     ("hello", handshake::hello),
     ("hostInfo", diagnostics::host_info),
     ("insert", insert::insert),
@@ -100,6 +101,11 @@ const COMMANDS: &[(&str, Run)] = &[
     ("saslContinue", sasl::sasl_continue),
     ("saslStart", sasl::sasl_start),
     ("serverStatus", diagnostics::server_status),
+    (
+        "setFeatureCompatibilityVersion",
+        parameters::set_compatible_version,
+    ),
+    ("setParameter", parameters::set_parameter),
     ("startSession", sessions::start_session),
     ("top", top::top),
     ("update", update::update),

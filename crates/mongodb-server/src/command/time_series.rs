@@ -35,7 +35,7 @@ struct Given {
 pub fn options(call: &Call<'_>) -> Result<Option<CollectionOptions>, CommandError> {
     let expire = expiry(call)?;
     let Some(given) = call.document("timeseries")? else {
-        if expire.is_some() {
+        if expire.is_some() && call.document("clusteredIndex").ok().flatten().is_none() {
             return Err(invalid(
                 "'expireAfterSeconds' is only supported on time-series collections or when the \
                  'clusteredIndex' option is specified",
@@ -206,7 +206,7 @@ fn check_field(option: &str, name: &str) -> Result<(), CommandError> {
 }
 
 /// Reads `expireAfterSeconds`.
-fn expiry(call: &Call<'_>) -> Result<Option<i64>, CommandError> {
+pub fn expiry(call: &Call<'_>) -> Result<Option<i64>, CommandError> {
     match call.value("expireAfterSeconds") {
         Some(Value::String(text)) if text == "off" => Ok(None),
         Some(Value::String(text)) => Err(CommandError::new(
@@ -266,7 +266,7 @@ pub fn changed(
         Some(value) => value,
         None => return Ok(options),
     };
-    if !series {
+    if !series && !options.is_clustered() {
         return Err(invalid(
             "'expireAfterSeconds' option is only supported on collections clustered by _id",
         ));
@@ -369,6 +369,10 @@ pub fn check_measurement(
 
 /// Rejects indexes that a time series collection cannot have.
 pub fn check_indexes(series: &TimeSeries, specs: &[IndexSpec]) -> Result<(), CommandError> {
+    if specs.iter().any(|spec| spec.special.is_some()) {
+        let message = "wildcard and hashed indexes are not supported on time-series collections";
+        return Err(CommandError::new(Code::CANNOT_CREATE_INDEX, message));
+    }
     for spec in specs {
         let partial = spec.document().get("partialFilterExpression");
         let partial = partial.as_ref().and_then(Value::as_document);

@@ -8,7 +8,7 @@ use crate::aggregation::{Context, Selection};
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, validate};
 use crate::command::find::parse_sort;
 use crate::command::insert::{check_size, insert_all, with_errors};
-use crate::command::query::{context, environment, parse_hint};
+use crate::command::query::{context, parse_hint, updating_environment};
 use crate::command::retry::Retryable;
 use crate::command::statement::Statement;
 use crate::command::write_concern::WriteConcern;
@@ -44,7 +44,7 @@ pub fn update(
     let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let context = context(shared, call)?;
-    let environment = environment(call, context.now_ms)?;
+    let environment = updating_environment(call, context.now_ms)?;
     let mut total = Updated::default();
     let mut upserted = ArrayBuilder::default();
     let mut errors = Vec::new();
@@ -165,6 +165,19 @@ fn check_stages(statement: &Statement<'_>, environment: &Environment) -> Result<
 
 fn no_update() -> CommandError {
     CommandError::failed_to_parse("Update argument must be either an object or an array")
+}
+
+/// Checks and runs one statement.
+pub fn update_statement(
+    shared: &Shared,
+    namespace: &Namespace,
+    context: &Context,
+    environment: &Environment,
+    statement: Doc<'_>,
+    writer: Writer<'_>,
+) -> Result<Updated, CommandError> {
+    let statement = read_statement(statement)?;
+    update_some(shared, namespace, context, environment, statement, writer)
 }
 
 /// Runs one statement: `{ q: filter, u: update, multi, upsert }`.

@@ -79,7 +79,8 @@ pub fn check(shared: &Shared, call: &Call<'_>) -> Result<(), CommandError> {
     Err(not_a_collection(&namespace, what))
 }
 
-fn not_a_collection(namespace: &Namespace, what: &str) -> CommandError {
+/// Returns the error of a command for collections alone.
+pub fn not_a_collection(namespace: &Namespace, what: &str) -> CommandError {
     let message = format!("Namespace {namespace} is a {what}");
     CommandError::new(Code::COMMAND_NOT_SUPPORTED_ON_VIEW, message)
 }

@@ -115,6 +115,10 @@ impl Index {
         {
             return Ok(Keys::default());
         }
+        if let Some(special) = &self.spec.special {
+            special.check(doc)?;
+            return Ok(Keys::default());
+        }
         let tuples = Tuples::new(&self.spec.fields, doc)?;
         if self.spec.sparse && !tuples.present {
             return Ok(Keys::default());

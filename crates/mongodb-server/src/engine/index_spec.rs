@@ -1,6 +1,7 @@
 //! Descriptions of indexes.
 
 use crate::bson::{Builder, Doc, Kind, Value};
+use crate::engine::special_index::{Special, is_wildcard, ordinary};
 use crate::error::{Code, CommandError};
 use crate::query::{Direction, Filter, Path, array_index};
 
@@ -25,6 +26,8 @@ pub struct IndexSpec {
     pub sparse: bool,
     /// Filter of the indexed documents, if not all are.
     pub partial: Option<Filter>,
+    /// What the index is if it is not an ordinary one.
+    pub special: Option<Special>,
     /// Seconds after the indexed date at which a document expires.
     pub expire_after_seconds: Option<i64>,
     /// The description as `listIndexes` shows it.
@@ -43,6 +46,7 @@ impl IndexSpec {
             hidden: false,
             sparse: false,
             partial: None,
+            special: None,
             expire_after_seconds: None,
             document: Builder::new()
                 .int32("v", 2)
@@ -52,13 +56,30 @@ impl IndexSpec {
         }
     }
 
+    /// Returns the index on `_id` of a clustered collection.
+    pub fn clustered(name: &str) -> Self {
+        let id = Self::id();
+        let document = Builder::new()
+            .int32("v", 2)
+            .raw_document("key", Doc::new(&id.key_pattern()))
+            .string("name", name)
+            .bool("unique", true)
+            .bool("clustered", true);
+        Self {
+            name: name.to_owned(),
+            document: document.finish(),
+            ..id
+        }
+    }
+
     /// Reads an entry of `createIndexes`.
     pub fn parse(spec: Doc<'_>) -> Result<Self, CommandError> {
         let key = spec.get("key");
         let key = key.as_ref().and_then(Value::as_document).ok_or_else(|| {
             CommandError::failed_to_parse("The 'key' field is a required property of an index")
         })?;
-        let fields = parse_fields(key)?;
+        let special = Special::parse(key, spec)?;
+        let fields = parse_fields(Doc::new(&ordinary(key)))?;
         let name = match spec.get("name") {
             Some(Value::String(name)) if !name.is_empty() => name.into_owned(),
             Some(Value::String(_)) => return Err(cannot("index names cannot be empty")),
@@ -76,6 +97,7 @@ impl IndexSpec {
             hidden: false,
             sparse: false,
             partial: None,
+            special,
             expire_after_seconds: None,
             document: Vec::new(),
         };
@@ -118,7 +140,7 @@ impl IndexSpec {
                 }
                 return Ok(flag);
             }
-            "background" | "comment" => {}
+            "background" | "comment" | "wildcardProjection" => {}
             "expireAfterSeconds" => {
                 let seconds = value.as_i64().filter(|seconds| *seconds >= 0);
                 self.expire_after_seconds = Some(seconds.ok_or_else(|| {
@@ -142,7 +164,6 @@ impl IndexSpec {
             "collation"
             | "weights"
             | "default_language"
-            | "wildcardProjection"
             | "2dsphereIndexVersion"
             | "bits"
             | "min"
@@ -167,7 +188,8 @@ impl IndexSpec {
 
     /// Returns whether this is the index on `_id`.
     pub fn is_id(&self) -> bool {
-        matches!(self.fields.as_slice(), [(path, _)] if path.as_str() == "_id")
+        let of_id = matches!(self.fields.as_slice(), [(path, _)] if path.as_str() == "_id");
+        of_id && self.special.is_none()
     }
 
     /// Returns the description.
@@ -212,6 +234,7 @@ impl IndexSpec {
         self.fields == other.fields
             && self.unique == other.unique
             && self.sparse == other.sparse
+            && self.special == other.special
             && partial(self) == partial(other)
     }
 
@@ -240,8 +263,15 @@ fn parse_fields(key: Doc<'_>) -> Result<Vec<(Path, Direction)>, CommandError> {
         let value = element.value();
         if let Some(plugin) = value.as_str() {
             return Err(match plugin {
-                "text" | "2dsphere" | "2d" | "hashed" | "geoHaystack" => {
+                "2dsphere" | "2d" | "geoHaystack" if is_wildcard(name) => {
+                    cannot("wildcard indexes cannot be geospatial")
+                }
+                "text" | "2dsphere" | "2d" | "geoHaystack" => {
                     CommandError::unsupported(format!("{plugin} indexes"))
+                }
+                "wildcard" if !is_wildcard(name) => {
+                    let message = "the type 'wildcard' is only for a wildcard's path";
+                    CommandError::location(7_246_202, message)
                 }
                 _ => cannot(&format!("Unknown index plugin '{plugin}'")),
             });
@@ -269,10 +299,10 @@ fn check_field_name(name: &str) -> Result<(), CommandError> {
     if name.is_empty() || name.split('.').any(str::is_empty) {
         return Err(cannot("Index keys cannot contain an empty field"));
     }
-    if name.split('.').any(|part| part == "$**") {
-        return Err(CommandError::unsupported("wildcard indexes"));
+    if is_wildcard(name) {
+        return Ok(());
     }
-    if name.starts_with('$') {
+    if name.starts_with('$') || name.split('.').any(|part| part == "$**") {
         return Err(cannot(
             "Index key contains an illegal field name: field name starts with '$'.",
         ));

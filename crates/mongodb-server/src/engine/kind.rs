@@ -65,6 +65,19 @@ impl CollectionOptions {
         capped.is_some_and(|capped| capped.is_truthy())
     }
 
+    /// Returns whether these options define a clustered collection.
+    pub fn is_clustered(&self) -> bool {
+        let index = self.doc().get("clusteredIndex");
+        index.is_some_and(|index| index.as_document().is_some())
+    }
+
+    /// Returns the seconds after which the documents of a clustered collection expire, by their `_id`.
+    pub fn clustered_expiry(&self) -> Option<i64> {
+        let seconds = self.doc().get("expireAfterSeconds");
+        let seconds = seconds.and_then(|seconds| seconds.as_i64());
+        seconds.filter(|_| self.is_clustered())
+    }
+
     /// Returns whether these options define a time series collection.
     pub fn is_time_series(&self) -> bool {
         self.doc().element("timeseries").is_some()

@@ -11,10 +11,12 @@
 //! collection, log writer.
 
 mod catalog;
+mod clustered;
 mod collection;
 mod compaction;
 mod damage;
 mod error;
+mod hint;
 mod implied;
 mod index;
 mod index_spec;
@@ -34,6 +36,7 @@ mod replay;
 mod rules;
 mod scan;
 mod segment;
+mod special_index;
 mod state;
 mod store;
 mod usage;
@@ -44,6 +47,7 @@ pub use catalog::{not_found, random_uuid, uuid_text, uuid_value};
 pub use collection::{Change, Changed, Collection, Inserted};
 pub use compaction::compact;
 pub use error::{ChangeError, Error};
+pub use hint::Hint;
 pub use index::Index;
 pub use index_spec::{ID_INDEX, IndexSpec, is_simple_collation};
 pub use kind::TimeSeries;
@@ -51,7 +55,7 @@ pub use locks::lock;
 pub use log::SEGMENT_BYTES;
 pub use namespace::{Namespace, check_database};
 pub use oplog::{Image, Oplog, OplogEntry, OplogSettings, Retry, Turn};
-pub use plan::{Hint, Plan, Usage, plan};
+pub use plan::{Plan, Usage, plan};
 pub use position::Position;
 pub use record::RecordId;
 #[cfg(feature = "fuzzing")]

@@ -3,12 +3,13 @@
 //! Bounds may include too much but never too little: a scan tests every document again.
 
 use crate::bson::{Kind, Value, key};
+use crate::engine::hint::Hint;
 use crate::engine::implied::implies;
-use crate::engine::index::after_prefix;
-use crate::engine::index_spec::IndexSpec;
+use crate::engine::index::{Index, after_prefix};
+use crate::engine::index_spec::{ID_INDEX, IndexSpec};
 use crate::engine::scan::{Bounds, Source};
 use crate::engine::state::State;
-use crate::error::CommandError;
+use crate::error::{Code, CommandError};
 use crate::query::{Comparison, Direction, Filter, Path, SortSpec, Test};
 
 /// Largest number of ranges that are worth their lookups.
@@ -29,17 +30,6 @@ pub struct Usage {
     pub multikey: bool,
     /// The ranges of each field, as `explain` shows them.
     pub intervals: Vec<Vec<String>>,
-}
-
-/// A hint of the client.
-#[derive(Debug, Clone)]
-pub enum Hint {
-    /// The collection in the order of insertion, forward or backward.
-    Natural(Direction),
-    /// The index of this name.
-    Name(String),
-    /// The index with these fields.
-    Fields(Vec<(String, Direction)>),
 }
 
 /// A range of one field's values.
@@ -85,7 +75,7 @@ pub fn plan(
     if let Some(Hint::Natural(direction)) = hint {
         return Ok(Plan {
             sorted: sort.is_empty(),
-            ..collection_scan(*direction == Direction::Descending)
+            ..collection_scan(state, *direction == Direction::Descending)
         });
     }
     let natural = match sort.fields() {
@@ -93,17 +83,22 @@ pub fn plan(
         _ => None,
     };
     if let Some(direction) = natural {
-        let mut plan = collection_scan(direction == Direction::Descending);
+        let mut plan = collection_scan(state, direction == Direction::Descending);
         plan.sorted = true;
         return Ok(plan);
     }
-    let id = IndexSpec::id();
+    if let Some(hint) = hint
+        && let Some(plan) = by_special_index(state, filter, sort, hint)?
+    {
+        return Ok(plan);
+    }
+    let id = state.id_spec();
     let secondary = state
         .indexes
         .iter()
         .map(|index| (index.spec(), index.is_multikey()));
     let all = std::iter::once((&id, false)).chain(secondary);
-    let visible = all.filter(|(spec, _)| !spec.hidden);
+    let visible = all.filter(|(spec, _)| !spec.hidden && spec.special.is_none());
     let candidates = visible.map(|(spec, multikey)| candidate(spec, multikey, filter, sort));
     let chosen = match hint {
         Some(hint) => {
@@ -118,14 +113,48 @@ pub fn plan(
         Some(candidate) => candidate.plan(),
         None => Plan {
             sorted: sort.is_empty(),
-            ..collection_scan(false)
+            ..collection_scan(state, false)
         },
     })
 }
 
-fn collection_scan(reverse: bool) -> Plan {
+/// Returns the plan for a hinted index without keys; `None` if the hint names another one.
+fn by_special_index(
+    state: &State,
+    filter: &Filter,
+    sort: &SortSpec,
+    hint: &Hint,
+) -> Result<Option<Plan>, CommandError> {
+    let specs = state.indexes.iter().map(Index::spec);
+    let mut named = specs.filter(|spec| !spec.hidden && hint.names(spec));
+    let Some(special) = named.find_map(|spec| spec.special.as_ref()) else {
+        return Ok(None);
+    };
+    if !special.supports(filter) {
+        let message = "error processing query: planner returned error :: caused by :: No query \
+                       solutions";
+        return Err(CommandError::new(Code::NO_QUERY_EXECUTION_PLANS, message));
+    }
+    Ok(Some(Plan {
+        sorted: sort.is_empty(),
+        ..collection_scan(state, false)
+    }))
+}
+
+/// Returns the plan that reads all documents: in the order of insertion, or of `_id` if the collection is
+/// clustered.
+fn collection_scan(state: &State, reverse: bool) -> Plan {
+    let source = if state.rules.clustered.is_some() {
+        Source::Index {
+            name: ID_INDEX.to_owned(),
+            bounds: vec![Bounds::all()],
+            reverse,
+        }
+    } else {
+        Source::Collection { reverse }
+    };
     Plan {
-        source: Source::Collection { reverse },
+        source,
         sorted: false,
         index: None,
     }
@@ -136,22 +165,6 @@ fn unknown_hint() -> CommandError {
         "error processing query: planner returned error :: caused by :: hint provided does not \
          correspond to an existing index",
     )
-}
-
-impl Hint {
-    fn names(&self, spec: &IndexSpec) -> bool {
-        match self {
-            Self::Natural(_) => false,
-            Self::Name(name) => *name == spec.name,
-            Self::Fields(fields) => {
-                let same =
-                    |((name, direction), (path, known)): (&(String, Direction), &(Path, _))| {
-                        name == path.as_str() && direction == known
-                    };
-                fields.len() == spec.fields.len() && fields.iter().zip(&spec.fields).all(same)
-            }
-        }
-    }
 }
 
 fn candidate<'s>(
@@ -282,10 +295,7 @@ impl Candidate<'_> {
             prefixes = longer;
         }
         if self.fields.is_empty() {
-            bounds.push(Bounds {
-                from: Vec::new(),
-                to: vec![u8::MAX; 8],
-            });
+            bounds.push(Bounds::all());
         }
         bounds.sort_by(|one, other| one.from.cmp(&other.from));
         bounds.dedup();
@@ -300,7 +310,11 @@ impl Candidate<'_> {
         };
         Plan {
             source: Source::Index {
-                name: self.spec.name.clone(),
+                name: if self.spec.is_id() {
+                    ID_INDEX.to_owned()
+                } else {
+                    self.spec.name.clone()
+                },
                 bounds,
                 reverse,
             },

@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, order};
+use crate::engine::hint::Hint;
 use crate::engine::implied::implies;
 use crate::engine::index_spec::IndexSpec;
-use crate::engine::plan::{Hint, plan};
+use crate::engine::plan::plan;
 use crate::engine::store::Engine;
 use crate::engine::{Namespace, Scan};
 use crate::query::{Filter, SortSpec};

@@ -17,6 +17,8 @@ pub struct Rules {
     pub images: bool,
     /// Limits beyond which the oldest documents are removed.
     pub capped: Option<Capped>,
+    /// The name of the index on `_id`, if the documents are in its order.
+    pub clustered: Option<String>,
     validator: Option<Validator>,
 }
 
@@ -49,6 +51,7 @@ impl Rules {
         Self {
             images: images.is_some_and(|enabled| enabled.is_truthy()),
             capped: Capped::read(options),
+            clustered: clustered(options),
             validator: Validator::read(options),
         }
     }
@@ -78,6 +81,13 @@ impl Rules {
         let error = CommandError::new(Code::DOCUMENT_VALIDATION_FAILURE, message);
         Err(error.with_details(Builder::new().document("errInfo", info).finish()))
     }
+}
+
+/// Returns the name of the index of a clustered collection.
+fn clustered(options: Doc<'_>) -> Option<String> {
+    let index = options.get("clusteredIndex")?;
+    let name = index.as_document()?.get("name")?;
+    name.as_str().map(str::to_owned)
 }
 
 impl Capped {

@@ -38,6 +38,16 @@ pub struct Bounds {
     pub to: Vec<u8>,
 }
 
+impl Bounds {
+    /// Returns the range of all keys.
+    pub fn all() -> Self {
+        Self {
+            from: Vec::new(),
+            to: vec![u8::MAX; 8],
+        }
+    }
+}
+
 /// A source of documents.
 #[derive(Debug, Clone)]
 pub enum Source {
@@ -67,10 +77,14 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// Returns the bytes of the document.
+    pub fn length(&self) -> usize {
+        usize::try_from(self.length).unwrap_or_default()
+    }
+
     /// Reads the document.
     pub fn read(&self) -> Result<Bytes, Error> {
-        let length = usize::try_from(self.length).unwrap_or_default();
-        self.segment.read(self.offset, length)
+        self.segment.read(self.offset, self.length())
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::bson::{Doc, Key, Value};
+use crate::engine::clustered;
 use crate::engine::index::{self, Index, Keys};
-use crate::engine::index_spec::ID_INDEX;
+use crate::engine::index_spec::{ID_INDEX, IndexSpec};
 use crate::engine::log::{Appended, Log};
 use crate::engine::namespace::Namespace;
 use crate::engine::position::Position;
@@ -54,6 +55,14 @@ impl State {
         }
     }
 
+    /// Returns the description of the index on `_id`.
+    pub fn id_spec(&self) -> IndexSpec {
+        match &self.rules.clustered {
+            Some(name) => IndexSpec::clustered(name),
+            None => IndexSpec::id(),
+        }
+    }
+
     /// Returns the counter of the queries that used an index.
     pub fn uses_of(&self, index: &str) -> Option<&AtomicU64> {
         if index == ID_INDEX {
@@ -73,8 +82,17 @@ impl State {
     /// Adds a document's keys to all indexes; adds none if one of them is a duplicate.
     pub fn admit(&mut self, doc: Doc<'_>, id: RecordId) -> Result<(), CommandError> {
         let value = doc.get("_id").unwrap_or(Value::Null);
+        let in_order = self.rules.clustered.is_some();
+        if in_order {
+            clustered::check_size(&value)?;
+        }
         let Entry::Vacant(vacant) = self.by_id.entry(self.options.id_key(&value, id)) else {
-            return Err(index::duplicate_id(&self.namespace.to_string(), &value));
+            let duplicate = index::duplicate_id(&self.namespace.to_string(), &value);
+            return Err(if in_order {
+                clustered::duplicate(&value, duplicate)
+            } else {
+                duplicate
+            });
         };
         if !self.indexes.is_empty() {
             let namespace = self.namespace.to_string();

@@ -15,8 +15,17 @@ use crate::bson::decimal::Parts;
 /// A number of the library with room for 36 digits; the context limits it to 34.
 type Wide = Decimal<12>;
 
+/// A number with room for the digits that functions are computed with before they are rounded.
+type Exact = Decimal<18>;
+
 /// Digits of a coefficient.
 const DIGITS: i32 = 34;
+
+/// Largest coefficient.
+const LARGEST_COEFFICIENT: u128 = 10_u128.pow(34) - 1;
+
+/// Largest exponent of a coefficient.
+const LARGEST_EXPONENT: i32 = 6_111;
 
 /// Least exponent of a coefficient.
 const LEAST_EXPONENT: i32 = -6_176;
@@ -252,8 +261,39 @@ pub fn exponential(number: Decimal128) -> Decimal128 {
     plain(change(number, Context::<Wide>::exp))
 }
 
+/// Returns the natural logarithm, rounded to the 113 bits of a quadruple-precision number and then to
+/// 34 digits: MongoDB's library computes in that format.
 pub fn natural_logarithm(number: Decimal128) -> Decimal128 {
-    plain(change(number, Context::<Wide>::ln))
+    let mut exact = Context::<Exact>::default();
+    let math = [
+        exact.set_max_exponent(999_999).is_ok(),
+        exact.set_min_exponent(-999_999).is_ok(),
+    ];
+    debug_assert!(math.iter().all(|ok| *ok), "limits of functions are valid");
+    let Ok(mut result) = exact.parse(number.to_string()) else {
+        return Decimal128::NAN;
+    };
+    exact.ln(&mut result);
+    let rounded = in_bits(&mut exact, result);
+    let parsed = context().parse(rounded.to_string());
+    plain(parsed.map_or(Decimal128::NAN, narrow))
+}
+
+/// Rounds a number of moderate size to 113 significant bits.
+fn in_bits(context: &mut Context<Exact>, number: Exact) -> Exact {
+    if !number.is_finite() || number.is_zero() {
+        return number;
+    }
+    let size: f64 = number.to_string().parse().unwrap_or(1.0);
+    let binary_exponent = i32::try_from(size.to_bits() >> 52 & 0x7FF).unwrap_or_default() - 1_023;
+    let shift = 112 - binary_exponent;
+    let mut scale = Exact::from(2_u32);
+    context.pow(&mut scale, &Exact::from(shift));
+    let mut rounded = number;
+    context.mul(&mut rounded, &scale);
+    context.round(&mut rounded);
+    context.div(&mut rounded, &scale);
+    rounded
 }
 
 pub fn decimal_logarithm(number: Decimal128) -> Decimal128 {
@@ -283,7 +323,8 @@ fn plain(number: Decimal128) -> Decimal128 {
     }
 }
 
-/// Returns a power, with all 34 digits.
+/// Returns a power, with all 34 digits. The largest number is infinite here, as in the library that
+/// MongoDB computes powers with.
 pub fn power(base: Decimal128, exponent: Decimal128) -> Decimal128 {
     let power = combine(base, exponent, |context, base, exponent| {
         context.pow(base, exponent);
@@ -299,6 +340,9 @@ pub fn power(base: Decimal128, exponent: Decimal128) -> Decimal128 {
                 return Decimal128::new(false, 0, LEAST_EXPONENT);
             };
             let digits = i32::try_from(digits).unwrap_or(DIGITS) + 1;
+            if coefficient == LARGEST_COEFFICIENT && exponent == LARGEST_EXPONENT {
+                return Decimal128::infinity(negative);
+            }
             let zeros = (DIGITS - digits).clamp(0, (exponent - LEAST_EXPONENT).max(0));
             let scale = 10_u128.pow(zeros.unsigned_abs());
             Decimal128::new(negative, coefficient * scale, exponent - zeros)
@@ -307,9 +351,11 @@ pub fn power(base: Decimal128, exponent: Decimal128) -> Decimal128 {
     }
 }
 
-/// Reads a number: digits with an optional sign, point and exponent, `NaN` or `Infinity`.
+/// Reads a number: digits with an optional sign, point and exponent, `NaN` or `Infinity`. Digits after
+/// the 34th are cut off, as MongoDB does here and nowhere else.
 pub fn parse(text: &str) -> Option<Decimal128> {
     let mut context = context();
+    context.set_rounding(Rounding::Down);
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let named = ["nan", "inf", "infinity"]
         .iter()

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use crate::bson::{ArrayBuilder, Builder};
-use crate::tests::client::{Client, is_ok};
+use crate::tests::client::{Client, is_ok, list, must};
 use crate::tests::start;
 use crate::{Error, MongoServer, Settings};
 
@@ -30,6 +30,48 @@ async fn restart_keeps_documents_and_address() {
     let mut client = Client::connect(address).await;
     assert_eq!(client.count("readings").await, 1);
     server.stop().await.expect("the server stops");
+}
+
+#[tokio::test]
+async fn restart_keeps_clustered_collections_and_indexes_without_keys() {
+    let mut server = start(Settings::default()).await;
+    let mut client = Client::connect(server.address()).await;
+    let by_id = Builder::new()
+        .document("key", Builder::new().int32("_id", 1))
+        .bool("unique", true);
+    let create = Builder::new()
+        .string("create", "readings")
+        .document("clusteredIndex", by_id)
+        .int64("expireAfterSeconds", 3_600);
+    must(&mut client, create).await;
+    let wildcard = Builder::new()
+        .document("key", Builder::new().int32("$**", 1))
+        .string("name", "all")
+        .document("wildcardProjection", Builder::new().int32("a", 0));
+    let hashed = Builder::new()
+        .document("key", Builder::new().string("a", "hashed"))
+        .string("name", "a_hashed");
+    let create = Builder::new()
+        .string("createIndexes", "readings")
+        .array("indexes", list([wildcard, hashed]));
+    must(&mut client, create).await;
+    for id in [3, 1, 2] {
+        assert!(insert(&mut client, id, false).await);
+    }
+    let commands = ["find", "listIndexes"].map(|name| Builder::new().string(name, "readings"));
+    let commands = commands
+        .into_iter()
+        .chain([Builder::new().int32("listCollections", 1)]);
+    let commands: Vec<Builder> = commands.collect();
+    let mut before = Vec::new();
+    for command in &commands {
+        before.push(must(&mut client, command.clone()).await);
+    }
+    server.restart().await.expect("the server restarts");
+    let mut client = Client::connect(server.address()).await;
+    for (command, before) in commands.into_iter().zip(before) {
+        assert_eq!(must(&mut client, command).await, before);
+    }
 }
 
 #[tokio::test]

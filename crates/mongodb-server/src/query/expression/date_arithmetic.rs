@@ -189,12 +189,24 @@ pub fn difference(arguments: &[Value<'_>]) -> Outcome {
     difference.map(Value::Int64).ok_or_else(out_of_range)
 }
 
+/// Omits a `startOfWeek` of `$dateTrunc` that is null and not needed. MongoDB does so if all arguments
+/// are constants, and returns null otherwise.
+pub fn ignore_null_weekday(arguments: &mut [Value<'_>]) {
+    if let [_, unit, _, _, start_of_week] = arguments
+        && unit.as_str() != Some("week")
+        && matches!(start_of_week, Value::Null)
+    {
+        *start_of_week = Value::Undefined;
+    }
+}
+
 /// `$dateTrunc`: the start of the unit, or of the bin of units, that contains a date.
 pub fn truncate(arguments: &[Value<'_>]) -> Outcome {
     let [date, unit, size, timezone, start_of_week] = arguments else {
         return Ok(Value::Null);
     };
-    if arguments.iter().take(2).any(Value::is_nullish) || matches!(size, Value::Null) {
+    let null = |value: &Value<'_>| matches!(value, Value::Null);
+    if arguments.iter().take(2).any(Value::is_nullish) || null(size) || null(start_of_week) {
         return Ok(Value::Null);
     }
     let (Some(milliseconds), Some(unit), Some(zone)) = (

@@ -229,8 +229,9 @@ impl Given {
             let day = DAYS.get(day.checked_sub(1)?)?;
             NaiveDate::from_isoywd_opt(year, self.iso_week.unwrap_or(1), *day)?
         } else if let Some(day) = self.day_of_year {
+            // MongoDB's library counts from 0, so that the date is one day late.
             let first = NaiveDate::from_ymd_opt(self.year?, 1, 1)?;
-            first.checked_add_signed(TimeDelta::days(i64::from(day) - 1))?
+            first.checked_add_signed(TimeDelta::days(i64::from(day)))?
         } else {
             NaiveDate::from_ymd_opt(self.year?, self.month.unwrap_or(1), self.day.unwrap_or(1))?
         };
@@ -298,12 +299,20 @@ mod tests {
                 "%Y-%m-%dT%H:%M:%S.%L%z",
                 "%d %B %Y %H.%M.%S,%L %Z",
                 "%G-W%V-%u %H%M%S%L%%%z",
-                "%Y %j %H:%M:%S.%L %z",
             ] {
                 let text = format(local, pattern, minutes * MINUTE).expect("a valid format");
                 let read = read(&text, pattern).expect("the same format");
                 prop_assert_eq!(read, Read { local, zone: Some(zone) });
             }
+        }
+
+        #[test]
+        fn day_of_the_year_is_read_one_day_late(milliseconds in any::<i32>()) {
+            let local = Zone::UTC.local(milliseconds.into()).expect("a date near 1970");
+            let pattern = "%Y %j %H:%M:%S.%L";
+            let text = format(local, pattern, 0).expect("a valid format");
+            let late = Read { local: local + TimeDelta::days(1), zone: None };
+            prop_assert_eq!(read(&text, pattern).expect("the same format"), late);
         }
     }
 }

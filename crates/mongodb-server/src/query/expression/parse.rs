@@ -3,6 +3,7 @@
 use crate::bson::{ArrayBuilder, Doc, MAX_DOCUMENT_BYTES, Value};
 use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
 use crate::query::environment::{self, Environment, Names};
+use crate::query::expression::date_arithmetic::ignore_null_weekday;
 use crate::query::expression::function::Function;
 use crate::query::expression::node::{Expression, SpecialForm, Variable};
 use crate::query::expression::scope::follow;
@@ -118,7 +119,15 @@ fn parse_variable(name: &str, variables: Names<'_>) -> Result<Variable, CommandE
         _ if variables.local.contains(&name) || variables.environment.variable(name).is_some() => {
             Ok(Variable::Named(name.to_owned()))
         }
-        "CLUSTER_TIME" | "JS_SCOPE" | "IS_MR" | "SEARCH_META" | "USER_ROLES" => {
+        "CLUSTER_TIME" if variables.environment.hides_now => Err(CommandError::location(
+            51_144,
+            "Builtin variable '$$CLUSTER_TIME' is not available",
+        )),
+        "CLUSTER_TIME" => Err(CommandError::location(
+            10_071_200,
+            "System variable '$$CLUSTER_TIME' is not available in standalone mode",
+        )),
+        "JS_SCOPE" | "IS_MR" | "SEARCH_META" | "USER_ROLES" => {
             Err(CommandError::unsupported(format!("the variable $${name}")))
         }
         _ => Err(CommandError::location(
@@ -232,7 +241,10 @@ fn fold_call(
     let constants = arguments.iter().map(Expression::as_constant);
     match constants.collect::<Option<Vec<_>>>() {
         Some(values) => {
-            let values: Vec<_> = values.into_iter().map(borrowed).collect();
+            let mut values: Vec<_> = values.into_iter().map(borrowed).collect();
+            if function.name == "$dateTrunc" {
+                ignore_null_weekday(&mut values);
+            }
             Ok(Expression::Constant(function.call(&values)?.into_owned()))
         }
         None => Ok(Expression::Call(function, arguments)),

@@ -6,6 +6,9 @@ use crate::query::decimal::{self, Precision};
 use crate::query::expression::arithmetic::{each, integer};
 use crate::query::expression::function::Outcome;
 
+/// Largest absolute value up to which a double has every integer.
+const EXACT_IN_DOUBLE: u64 = 1 << 53;
+
 /// `$sum` of the arguments, or of the elements of a single array.
 pub fn sum(arguments: &[Value<'_>]) -> Outcome {
     let mut sum = Sum::default();
@@ -16,7 +19,13 @@ pub fn sum(arguments: &[Value<'_>]) -> Outcome {
 /// `$avg` of the arguments, or of the elements of a single array.
 pub fn average(arguments: &[Value<'_>]) -> Outcome {
     let mut sum = Sum::default();
-    each(arguments, |value| sum.add(value));
+    // MongoDB takes longs as doubles here, unlike in `$group` and in `$sum`.
+    each(arguments, |value| match value {
+        Value::Int64(number) if number.unsigned_abs() > EXACT_IN_DOUBLE => {
+            sum.add(&Value::Double(*number as f64));
+        }
+        _ => sum.add(value),
+    });
     Ok(sum.average())
 }
 

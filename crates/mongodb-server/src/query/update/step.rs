@@ -1,6 +1,6 @@
 //! Steps of an update that is an aggregation pipeline.
 
-use crate::bson::{Doc, Element, Value};
+use crate::bson::{ArrayBuilder, Builder, Doc, Element, Value};
 use crate::error::{Code, CommandError};
 use crate::query::environment::Environment;
 use crate::query::expression::{Expression, Scope};
@@ -50,6 +50,7 @@ impl Step {
                 Self::Project(Projection::parse_add_fields(document()?, environment)?)
             }
             "$project" => Self::Project(Projection::parse_project(document()?, environment)?),
+            "$fill" => Self::Project(parse_fill(document()?, environment)?),
             "$unset" => Self::Project(Projection::parse_unset(&value)?),
             "$replaceWith" => Self::Replace(Expression::parse_in(&value, environment)?),
             "$replaceRoot" => {
@@ -87,4 +88,27 @@ impl Step {
             },
         }
     }
+}
+
+/// Compiles a `$fill` of constants: fields that are null or missing are set. Other fillings look at
+/// several documents.
+fn parse_fill(spec: Doc<'_>, environment: &Environment) -> Result<Projection, CommandError> {
+    let not_allowed = || {
+        let message = "$fill with other fillings than values is not allowed to be used within an \
+                       update";
+        CommandError::new(Code::INVALID_OPTIONS, message)
+    };
+    let output = spec.get("output");
+    let output = output.as_ref().and_then(Value::as_document);
+    let output = output.filter(|_| spec.len() == 1).ok_or_else(not_allowed)?;
+    let mut fields = Builder::new();
+    for element in output.elements() {
+        let value = element.value();
+        let filling = value.as_document().filter(|filling| filling.len() == 1);
+        let value = filling.and_then(|filling| filling.get("value"));
+        let path = Value::from(format!("${}", element.name()));
+        let choices: ArrayBuilder = [path, value.ok_or_else(not_allowed)?].into_iter().collect();
+        fields = fields.document(element.name(), Builder::new().array("$ifNull", choices));
+    }
+    Projection::parse_add_fields(Doc::new(&fields.finish()), environment)
 }
