@@ -191,6 +191,7 @@ impl Place {
             broker: Endpoint::plain(self.broker.address().to_string()),
             registry: None,
             store: SecretUri::new(self.store.uri()),
+            store_is_embedded: true,
         }
     }
 
