@@ -143,7 +143,6 @@ impl Launch<'_> {
             broker: broker.endpoint(),
             registry: client,
             store: store.uri(),
-            store_is_embedded: provision.backends.store == BackendKind::Embedded,
         };
         let origins = self.origins(&provision.backends);
         let addresses = Addresses {

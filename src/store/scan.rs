@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use bson::{Document, RawBsonRef, RawDocument, RawDocumentBuf, doc};
+use bson::{Document, RawBsonRef, RawDocument, doc};
 use futures_util::TryStreamExt as _;
-use mongodb::Collection;
 use mongodb::action::{Action as _, Find};
-use mongodb::raw_batch_cursor::RawBatch;
+use mongodb::raw_batch_cursor::{RawBatch, RawBatchCursor};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::cause::Cause;
 use crate::store::client::Documents;
@@ -22,6 +21,9 @@ const SCAN_DEADLINE: Duration = Duration::from_secs(120);
 /// Documents per response of a scan. A response holds at most 16 MiB.
 const SCAN_BATCH: u32 = 1_000;
 
+/// Responses that wait to be visited, besides the one that is being fetched.
+const WAITING: usize = 1;
+
 impl Documents {
     /// Visits every document that matches, in the order of `_id`.
     ///
@@ -31,7 +33,7 @@ impl Documents {
         filter: Document,
         visit: impl FnMut(&RawDocument),
     ) -> Result<(), Error> {
-        self.visit_each(vec![filter], Some(doc! { "_id": 1 }), visit)
+        self.visit_each(filter, Some(doc! { "_id": 1 }), visit)
             .await
     }
 
@@ -44,74 +46,42 @@ impl Documents {
         filter: Document,
         visit: impl FnMut(&RawDocument),
     ) -> Result<(), Error> {
-        self.scan_at_once(vec![filter], visit).await
-    }
-
-    /// Visits the documents that match each filter, in the order in which the server stores them, by a
-    /// scan for each filter. The scans run at once, so their documents alternate.
-    ///
-    /// The timeout applies to each response of the server, not to the whole scan.
-    pub async fn scan_at_once(
-        &self,
-        filters: Vec<Document>,
-        visit: impl FnMut(&RawDocument),
-    ) -> Result<(), Error> {
-        self.visit_each(filters, None, visit).await
+        self.visit_each(filter, None, visit).await
     }
 
     async fn visit_each(
         &self,
-        filters: Vec<Document>,
+        filter: Document,
         sort: Option<Document>,
         mut visit: impl FnMut(&RawDocument),
     ) -> Result<(), Error> {
         let fail = |source| self.failed("read", source);
-        let (sender, mut batches) = mpsc::channel(filters.len().max(1));
-        let mut fetching = JoinSet::new();
-        for filter in filters {
-            let query = Query {
-                collection: self.collection(),
-                filter,
-                sort: sort.clone(),
-            };
-            fetching.spawn(fetch(self.pool.clone(), query, sender.clone()));
-        }
-        drop(sender);
+        let collection = self.collection();
+        let find = collection
+            .find(filter)
+            .optional(sort, Find::sort)
+            .batch_size(SCAN_BATCH)
+            .batch();
+        let cursor = self.pool.within(SCAN_DEADLINE, find).await.map_err(fail)?;
+        let (sender, mut batches) = mpsc::channel(WAITING);
+        let fetching = fetch(self.pool.clone(), cursor, sender);
+        let fetching = AbortOnDropHandle::new(tokio::spawn(fetching));
         while let Some(batch) = batches.recv().await {
             let batch = batch.map_err(fail)?;
             visit_batch(&batch, &mut visit).map_err(fail)?;
         }
-        while let Some(fetched) = fetching.join_next().await {
-            fetched.map_err(|_panic| {
-                fail(Cause::Other("the task that reads it panicked".to_owned()))
-            })?;
-        }
-        Ok(())
+        fetching
+            .await
+            .map_err(|_panic| fail(Cause::Other("the task that reads it panicked".to_owned())))
     }
-}
-
-/// The documents of one scan, and their order.
-struct Query {
-    collection: Collection<RawDocumentBuf>,
-    filter: Document,
-    sort: Option<Document>,
 }
 
 /// Fetches until the last response, the first error, or until nothing more is wanted.
 async fn fetch(
     pool: Pool,
-    query: Query,
+    mut cursor: RawBatchCursor,
     sender: mpsc::Sender<Result<RawBatch, Cause>>,
 ) {
-    let find = query.collection.find(query.filter);
-    let find = find.optional(query.sort, Find::sort).batch_size(SCAN_BATCH);
-    let mut cursor = match pool.within(SCAN_DEADLINE, find.batch()).await {
-        Ok(cursor) => cursor,
-        Err(error) => {
-            let _nobody_waits = sender.send(Err(error)).await;
-            return;
-        }
-    };
     loop {
         let batch = pool.within(SCAN_DEADLINE, cursor.try_next()).await;
         let failed = batch.is_err();

@@ -32,7 +32,6 @@ pub(super) fn build_case(run_id: &str, producers: &[&Produced]) -> Result<Case, 
         schedules,
         after_checkpoints: 0,
         acknowledged: None,
-        in_halves: false,
         visited: Arc::default(),
     })
 }

@@ -39,9 +39,6 @@ pub struct Case {
     pub after_checkpoints: u64,
     /// Documents that the store acknowledged; `None` if it was another process that stored them.
     pub acknowledged: Option<u64>,
-    /// Whether two scans read the store at once. Each looks at every document and returns half of
-    /// them, which is faster if looking costs little: the server reads while the other half travels.
-    pub in_halves: bool,
     /// Documents read so far by the first pass.
     pub visited: Arc<Counter>,
 }
@@ -83,7 +80,6 @@ impl Case {
             schedules: vec![schedule],
             after_checkpoints: 0,
             acknowledged: Some(context.counters.stored.get()),
-            in_halves: false,
             visited: Arc::default(),
         }
     }
@@ -91,12 +87,6 @@ impl Case {
     /// Iterates over the scheduled readings of all producers.
     pub fn readings(&self) -> impl Iterator<Item = Reading> {
         self.schedules.iter().flat_map(EmittedSchedule::replay)
-    }
-
-    /// Sets whether two scans read the store at once.
-    #[must_use]
-    pub fn in_halves(self, in_halves: bool) -> Self {
-        Self { in_halves, ..self }
     }
 
     /// Sets the number of records in the broker after the last checkpoints.
@@ -136,7 +126,7 @@ pub async fn verdict(
     let mut first_pass = FirstPass::new(case.scope.clone());
     let mut reader = DocumentReader::with_label(case.label_column.clone());
     documents
-        .scan_at_once(shares(case), |document| {
+        .scan_in_stored_order(run_filter(case), |document| {
             case.visited.add(1);
             match reader.read(document.as_bytes()) {
                 Ok(stored) => {
@@ -195,21 +185,6 @@ async fn reordered_by_id(case: &Case, documents: &Documents) -> Result<u64, Erro
 
 fn run_filter(case: &Case) -> Document {
     doc! { "_convoy.run": &case.run_id }
-}
-
-/// Returns the filters of the scans that read the run: each document matches one of them.
-fn shares(case: &Case) -> Vec<Document> {
-    let partitions: u32 = case.scope.topics.iter().map(|(_, count)| count).sum();
-    if !case.in_halves || partitions < 2 {
-        return vec![run_filter(case)];
-    }
-    let even = doc! { "$mod": [2, 0] };
-    let share = |test: Document| {
-        let mut filter = run_filter(case);
-        filter.insert("_convoy.kafka.partition", test);
-        filter
-    };
-    vec![share(even.clone()), share(doc! { "$not": even })]
 }
 
 /// Adds the counts that only the counters have to a verdict.
@@ -332,7 +307,7 @@ async fn second_pass(
     };
     let mut reader = DocumentReader::default();
     documents
-        .scan_at_once(shares(case), |document| {
+        .scan_in_stored_order(run_filter(case), |document| {
             match reader.read(document.as_bytes()) {
                 Ok(stored) => second_pass.visit(&stored, expected),
                 Err(_malformed) => second_pass.visit_unreadable(),

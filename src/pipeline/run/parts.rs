@@ -18,8 +18,6 @@ pub struct Endpoints {
     pub registry: Option<Client>,
     /// Store.
     pub store: SecretUri,
-    /// Whether the store runs in this process, with nothing but the data of runs.
-    pub store_is_embedded: bool,
 }
 
 /// Runtimes of the roles. They are separate so that the CPU time of each can be measured.

@@ -71,8 +71,7 @@ pub async fn run(
     let checkouts = prepared.store.checkouts();
     observer.phase(Phase::Auditing);
     let case = Case::new(&context, emission, finished.ledger, finished.start)
-        .with_records_after_checkpoints(after_checkpoints)
-        .in_halves(endpoints.store_is_embedded);
+        .with_records_after_checkpoints(after_checkpoints);
     let hashes = || {
         // A payload with an identity is different for each reading.
         if emission.workload.has_payload_identity() {

@@ -276,7 +276,6 @@ async fn with_log_changed(seed: u64, change: impl FnOnce(&mut Vec<u8>)) -> Outco
         broker: Endpoint::plain(address.to_string()),
         registry: None,
         store: SecretUri::new(format!("mongodb://{}", store.address())),
-        store_is_embedded: true,
     };
     let context = small_run_with(seed, |parts| {
         // Slow enough for many batches, and for some after the change.

@@ -191,7 +191,6 @@ impl Place {
             broker: Endpoint::plain(self.broker.address().to_string()),
             registry: None,
             store: SecretUri::new(self.store.uri()),
-            store_is_embedded: true,
         }
     }
 

@@ -557,7 +557,6 @@ async fn audit_of_all_shards_finds_the_missing_document() {
         schedules: vec![one.1, other.1],
         after_checkpoints: 0,
         acknowledged: None,
-        in_halves: false,
         visited: Arc::default(),
     };
     let documents = place.collection("sensor").await;
