@@ -1,6 +1,7 @@
 //! Documents of readings as the audit reads them back.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io::Write as _;
 
 use convoy_mongodb_server::bson::{CheckedElements, Doc, Element, Invalid, Kind, Value, subtype};
@@ -26,10 +27,36 @@ const MAX_KNOWN: usize = 1 << 16;
 pub struct DocumentReader {
     payload: Vec<u8>,
     names: FieldNames,
-    /// What is known of a row, by the hash of its fields' bytes.
-    known: HashMap<u128, Row>,
+    /// Rows that were read before.
+    rows: Vec<Row>,
+    /// The index of each of them by the hash of its fields' bytes.
+    known: HashMap<u128, usize, BuildHasherDefault<HashOfHash>>,
     /// The last row, if it is not among those that are known.
     other: Row,
+}
+
+/// A hash of keys that are hashes themselves.
+#[derive(Debug, Default)]
+struct HashOfHash(u64);
+
+impl Hasher for HashOfHash {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "each half of a hash is one"
+    )]
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
 }
 
 /// What the fields of a row give.
@@ -104,7 +131,7 @@ impl DocumentReader {
         let mut fields = elements.clone();
         while let Some(element) = elements.next() {
             let (name, element) = element?;
-            if !read_reserved(name, element, &mut stored)? {
+            if !read_reserved(name, element, &mut stored) {
                 break;
             }
             fields = elements.clone();
@@ -128,16 +155,18 @@ impl DocumentReader {
         stored: &mut StoredDocument<'a>,
     ) -> Result<&Row, Unreadable> {
         let bytes = xxhash_rust::xxh3::xxh3_128(fields.unread());
-        // Twice, because a reference that is returned would forbid to add one.
-        if self.known.contains_key(&bytes) {
-            return Ok(&self.known[&bytes]);
+        if let Some(index) = self.known.get(&bytes) {
+            return Ok(&self.rows[*index]);
         }
         let rebuilt = self.rebuild(fields, stored)?;
-        if rebuilt.reserved || self.known.len() >= MAX_KNOWN {
+        if rebuilt.reserved || self.rows.len() >= MAX_KNOWN {
             self.other = rebuilt.row;
             return Ok(&self.other);
         }
-        Ok(self.known.entry(bytes).or_insert(rebuilt.row))
+        let index = self.rows.len();
+        self.known.insert(bytes, index);
+        self.rows.push(rebuilt.row);
+        Ok(&self.rows[index])
     }
 
     /// Rebuilds the payload from its fields.
@@ -152,7 +181,7 @@ impl DocumentReader {
         let mut position = 0;
         for element in fields {
             let (name, element) = element?;
-            if read_reserved(name, element, stored)? {
+            if read_reserved(name, element, stored) {
                 reserved = true;
                 continue;
             }
@@ -195,59 +224,59 @@ struct Rebuilt {
 }
 
 /// Reads a field of convoy. Returns whether it is one.
-fn read_reserved<'a>(
-    name: &str,
-    element: Element<'a>,
-    stored: &mut StoredDocument<'a>,
-) -> Result<bool, Unreadable> {
+fn read_reserved<'a>(name: &str, element: Element<'a>, stored: &mut StoredDocument<'a>) -> bool {
     match (name, element.kind()) {
         (ID, Kind::Binary) => {
             if let Some((subtype::UUID, id)) = element.binary() {
                 stored.id = id.try_into().ok().and_then(DocumentId::from_bytes);
             }
         }
-        (OWN, Kind::Document) => read_own(element, stored)?,
+        (OWN, Kind::Document) => read_own(element, stored),
         (ID | OWN, _) => {}
-        _ => return Ok(false),
+        _ => return false,
     }
-    Ok(true)
+    true
 }
 
-fn read_own<'a>(own: Element<'a>, stored: &mut StoredDocument<'a>) -> Result<(), Unreadable> {
-    for element in own.doc().unwrap_or(Doc::EMPTY).checked_elements()? {
-        let (name, element) = element?;
-        match (name, element.kind()) {
-            (EMITTED_AT, Kind::DateTime) => {
+/// Reads convoy's own fields. A damaged one is missing then.
+fn read_own<'a>(own: Element<'a>, stored: &mut StoredDocument<'a>) {
+    for element in own.doc().unwrap_or(Doc::EMPTY).elements() {
+        let name = element.name_bytes();
+        match element.kind() {
+            Kind::DateTime if name == EMITTED_AT.as_bytes() => {
                 stored.emitted_at_unix_ms = element.date_time().unwrap_or(i64::MIN);
             }
-            (VEHICLE, Kind::Int32 | Kind::Int64) => stored.vehicle = element.integer(),
-            (SEQUENCE, Kind::Int32 | Kind::Int64) => stored.sequence = element.integer(),
-            (PAYLOAD_HASH, Kind::Int32 | Kind::Int64) => {
+            Kind::Int32 | Kind::Int64 if name == VEHICLE.as_bytes() => {
+                stored.vehicle = element.integer();
+            }
+            Kind::Int32 | Kind::Int64 if name == SEQUENCE.as_bytes() => {
+                stored.sequence = element.integer();
+            }
+            Kind::Int32 | Kind::Int64 if name == PAYLOAD_HASH.as_bytes() => {
                 stored.payload_hash = element.integer().map(i64::cast_unsigned);
             }
-            (KAFKA, Kind::Document) => read_coordinates(element, stored)?,
+            Kind::Document if name == KAFKA.as_bytes() => read_coordinates(element, stored),
             _ => {}
         }
     }
-    Ok(())
 }
 
-fn read_coordinates<'a>(
-    kafka: Element<'a>,
-    stored: &mut StoredDocument<'a>,
-) -> Result<(), Unreadable> {
-    for element in kafka.doc().unwrap_or(Doc::EMPTY).checked_elements()? {
-        let (name, element) = element?;
-        match (name, element.kind()) {
-            (TOPIC, Kind::String) => stored.topic = element.text().ok_or(Unreadable::Field)?,
-            (PARTITION, Kind::Int32 | Kind::Int64) => {
+fn read_coordinates<'a>(kafka: Element<'a>, stored: &mut StoredDocument<'a>) {
+    for element in kafka.doc().unwrap_or(Doc::EMPTY).elements() {
+        let name = element.name_bytes();
+        match element.kind() {
+            Kind::String if name == TOPIC.as_bytes() => {
+                stored.topic = element.text().unwrap_or_default();
+            }
+            Kind::Int32 | Kind::Int64 if name == PARTITION.as_bytes() => {
                 stored.partition = element.integer().unwrap_or(-1);
             }
-            (OFFSET, Kind::Int32 | Kind::Int64) => stored.offset = element.integer().unwrap_or(-1),
+            Kind::Int32 | Kind::Int64 if name == OFFSET.as_bytes() => {
+                stored.offset = element.integer().unwrap_or(-1);
+            }
             _ => {}
         }
     }
-    Ok(())
 }
 
 /// Appends the value of a field to a payload.
@@ -318,7 +347,10 @@ mod tests {
             assert_eq!(stored.content_hash, payload_hash(payload.as_bytes()));
             assert_eq!(stored.label, Some("neg"));
         }
-        assert_eq!(reader.known.len(), MAX_KNOWN);
+        assert_eq!(
+            (reader.known.len(), reader.rows.len()),
+            (MAX_KNOWN, MAX_KNOWN)
+        );
     }
 
     proptest! {
