@@ -16,6 +16,8 @@ use mongodb::error::Error as DriverError;
 use mongodb::event::EventHandler;
 use mongodb::event::cmap::CmapEvent;
 use mongodb::options::ClientOptions;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use crate::cause::{Cause, within};
 use crate::store::failure::cause;
@@ -41,6 +43,8 @@ struct Shared {
     client: Mutex<Client>,
     timed_out: AtomicU32,
     counts: Arc<Counts>,
+    /// Runtime that waits for the sockets of the connections.
+    runtime: Handle,
 }
 
 /// How often and how long commands waited for a connection of the pool.
@@ -114,8 +118,15 @@ impl Pool {
                 client: Mutex::new(client),
                 timed_out: AtomicU32::new(0),
                 counts,
+                runtime: Handle::current(),
             }),
         })
+    }
+
+    /// Starts a task that reads much: where its sockets are waited for, no other thread is woken for
+    /// each part of a response.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.shared.runtime.spawn(task)
     }
 
     /// Returns the current client, for one command.

@@ -65,7 +65,7 @@ impl Documents {
         let cursor = self.pool.within(SCAN_DEADLINE, find).await.map_err(fail)?;
         let (sender, mut batches) = mpsc::channel(WAITING);
         let fetching = fetch(self.pool.clone(), cursor, sender);
-        let fetching = AbortOnDropHandle::new(tokio::spawn(fetching));
+        let fetching = AbortOnDropHandle::new(self.pool.spawn(fetching));
         while let Some(batch) = batches.recv().await {
             let batch = batch.map_err(fail)?;
             visit_batch(&batch, &mut visit).map_err(fail)?;
