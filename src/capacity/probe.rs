@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub const LEAST_MISS: f64 = 0.1;
 
 /// Share of the limit below which the median must stay in a trial that missed it by a pause alone.
-const PAUSE_MEDIAN: f64 = 0.25;
+const PAUSE_MEDIAN: f64 = 0.2;
 
 /// Why a trial was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,8 +23,8 @@ const WIDEST_MARGIN: f64 = 1.0;
 /// Share of the limit that is confirmed and published.
 const PUBLISHED_SHARE: f64 = 0.8;
 
-/// How far above the ceiling a load is tried.
-const ABOVE_CEILING: f64 = 1.1;
+/// A load nearer to the ceiling than this factor is followed by one that is larger by it.
+const NEAR_CEILING: f64 = 1.2;
 
 /// How near to a side of the bracket a load between both may be, as a share of the gap.
 const LEAST_STEP: f64 = 0.2;
@@ -264,13 +264,13 @@ impl Search {
         gap <= 1 || f64::from(gap) <= self.plan.precision * f64::from(high)
     }
 
-    /// Returns a load above one that holds: twice as many, but not far above the ceiling.
+    /// Returns a load above one that holds: between it and the ceiling, at which no pipeline holds, or
+    /// twice as many if the ceiling is not known.
     fn above(&self, low: f64) -> f64 {
-        let twice = low * 2.0;
-        match self.ceiling().map(|ceiling| ceiling * ABOVE_CEILING) {
-            Some(most) if most > low * 1.2 => twice.min(most),
-            Some(_passed) => low * 1.5,
-            None => twice,
+        match self.ceiling() {
+            Some(ceiling) if low * NEAR_CEILING < ceiling => (low * ceiling).sqrt(),
+            Some(_passed) => low * NEAR_CEILING,
+            None => low * 2.0,
         }
     }
 
