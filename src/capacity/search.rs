@@ -38,6 +38,9 @@ const LOWER_SHARE: f64 = 0.9;
 /// Margin above which a load that was not confirmed is far too large: twice the limit.
 const FAR_MARGIN: f64 = std::f64::consts::LN_2;
 
+/// Long trials for which time is kept: of the load to publish, of a lower one if it fails, of the limit.
+const KEPT_CONFIRMATIONS: u32 = 3;
+
 /// Loads that are confirmed, one after the other, as the one to publish.
 const MOST_CONFIRMATIONS: usize = 3;
 
@@ -292,7 +295,7 @@ impl Search {
         self.plan.warm_up + measured + self.overhead()
     }
 
-    /// Returns whether a trial leaves time for both confirmations.
+    /// Returns whether a trial leaves time for the confirmations.
     fn affords(&self, step: &Step, elapsed: Duration) -> bool {
         let Step::Trial { measured, .. } = step else {
             return true;
@@ -300,7 +303,7 @@ impl Search {
         // Without a load to confirm, time for confirmations is of no use.
         let known = self.curve().feasible().is_some();
         let reserve = if known {
-            self.cost(self.plan.confirmation()) * 2
+            self.cost(self.plan.confirmation()) * KEPT_CONFIRMATIONS
         } else {
             Duration::ZERO
         };
