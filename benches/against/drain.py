@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 
@@ -20,8 +21,9 @@ def fill(executable, address, topic, records):
     """Puts rows of the built-in dataset into a topic of 4 partitions."""
     command = [executable, "produce", "--no-env-file", "--quiet", "--broker", address, "--topic", topic]
     command += ["--partitions", "4", "--vehicles", "1000", "--rate", "max", "--records", str(records)]
-    command += ["--output", "produced"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=600)
+    with tempfile.TemporaryDirectory() as output:
+        command += ["--output", output]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=600)
 
 
 def drain(name, executable, servers, topic, records, directory, deadline=600):
