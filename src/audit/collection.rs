@@ -8,19 +8,11 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::ledger::Ledger;
+use crate::audit::reading_id::ReadingId;
 use crate::audit::verdict::Verdict;
 
 /// Number of examples of each kind in a report.
 const EXAMPLES: usize = 5;
-
-/// A reading of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ReadingId {
-    /// Index of the vehicle.
-    pub vehicle: u32,
-    /// Number of the reading among those of its vehicle.
-    pub sequence: u64,
-}
 
 /// Successive readings of one vehicle that have no document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::audit::collection::ReadingId;
+use crate::audit::reading_id::ReadingId;
 
 /// Documents of one vehicle that wait; then the reading they wait for counts as missing.
 const WAITING_OF_VEHICLE: usize = 256;

@@ -1,7 +1,7 @@
 //! Scope of an audit: the run, its vehicles and its topics.
 
-use crate::audit::collection::ReadingId;
 use crate::audit::order::Position;
+use crate::audit::reading_id::ReadingId;
 use crate::record::{DocumentId, RunKey, StoredDocument};
 
 /// The run, vehicles and topics that documents must belong to.
