@@ -131,7 +131,7 @@ impl DocumentReader {
         let mut fields = elements.clone();
         while let Some(element) = elements.next() {
             let (name, element) = element?;
-            if !read_reserved(name, element, &mut stored) {
+            if !read_reserved(name, element, &mut stored)? {
                 break;
             }
             fields = elements.clone();
@@ -181,7 +181,7 @@ impl DocumentReader {
         let mut position = 0;
         for element in fields {
             let (name, element) = element?;
-            if read_reserved(name, element, stored) {
+            if read_reserved(name, element, stored)? {
                 reserved = true;
                 continue;
             }
@@ -224,23 +224,27 @@ struct Rebuilt {
 }
 
 /// Reads a field of convoy. Returns whether it is one.
-fn read_reserved<'a>(name: &str, element: Element<'a>, stored: &mut StoredDocument<'a>) -> bool {
+fn read_reserved<'a>(
+    name: &str,
+    element: Element<'a>,
+    stored: &mut StoredDocument<'a>,
+) -> Result<bool, Unreadable> {
     match (name, element.kind()) {
         (ID, Kind::Binary) => {
             if let Some((subtype::UUID, id)) = element.binary() {
                 stored.id = id.try_into().ok().and_then(DocumentId::from_bytes);
             }
         }
-        (OWN, Kind::Document) => read_own(element, stored),
+        (OWN, Kind::Document) => read_own(element, stored)?,
         (ID | OWN, _) => {}
-        _ => return false,
+        _ => return Ok(false),
     }
-    true
+    Ok(true)
 }
 
-/// Reads convoy's own fields. A damaged one is missing then.
-fn read_own<'a>(own: Element<'a>, stored: &mut StoredDocument<'a>) {
-    for element in own.doc().unwrap_or(Doc::EMPTY).elements() {
+/// Reads convoy's own fields. A damaged one is missing then, and so are those after it.
+fn read_own<'a>(own: Element<'a>, stored: &mut StoredDocument<'a>) -> Result<(), Unreadable> {
+    for element in framed(own)?.elements() {
         let name = element.name_bytes();
         match element.kind() {
             Kind::DateTime if name == EMITTED_AT.as_bytes() => {
@@ -255,14 +259,24 @@ fn read_own<'a>(own: Element<'a>, stored: &mut StoredDocument<'a>) {
             Kind::Int32 | Kind::Int64 if name == PAYLOAD_HASH.as_bytes() => {
                 stored.payload_hash = element.integer().map(i64::cast_unsigned);
             }
-            Kind::Document if name == KAFKA.as_bytes() => read_coordinates(element, stored),
+            Kind::Document if name == KAFKA.as_bytes() => read_coordinates(element, stored)?,
             _ => {}
         }
     }
+    Ok(())
 }
 
-fn read_coordinates<'a>(kafka: Element<'a>, stored: &mut StoredDocument<'a>) {
-    for element in kafka.doc().unwrap_or(Doc::EMPTY).elements() {
+/// Returns an embedded document with a valid length and end.
+fn framed(element: Element<'_>) -> Result<Doc<'_>, Invalid> {
+    let doc = element.doc().unwrap_or(Doc::EMPTY);
+    doc.checked_elements().map(|_elements| doc)
+}
+
+fn read_coordinates<'a>(
+    kafka: Element<'a>,
+    stored: &mut StoredDocument<'a>,
+) -> Result<(), Unreadable> {
+    for element in framed(kafka)?.elements() {
         let name = element.name_bytes();
         match element.kind() {
             Kind::String if name == TOPIC.as_bytes() => {
@@ -277,6 +291,7 @@ fn read_coordinates<'a>(kafka: Element<'a>, stored: &mut StoredDocument<'a>) {
             _ => {}
         }
     }
+    Ok(())
 }
 
 /// Appends the value of a field to a payload.
