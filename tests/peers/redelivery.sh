@@ -12,6 +12,7 @@ check_redelivery() {
     grep --quiet '^verdict.*: clean' "$directory/report" || { cat "$directory/report" && fail 'the verdict is not clean'; }
     no_dead_letters "$directory/report" 'duplicates became dead letters'
 
+    : >"$directory/up.env"
     "$convoy" up --anonymous --data-dir "$directory/up" --broker-port 0 --registry-port 0 --store-port 0 \
         >"$directory/up.env" 2>"$directory/up.log" &
     UP_PID=$!

@@ -4,6 +4,7 @@
 
 start_up() {
     local convoy=$1 directory=$2 _attempt
+    : >"$directory/up.env"
     "$convoy" up --anonymous --data-dir "$directory/up" --broker-port 0 --registry-port 0 --store-port 0 \
         >"$directory/up.env" 2>"$directory/up.log" &
     UP_PID=$!
